@@ -1,0 +1,1 @@
+"""The engine: many brands' detectors in one process."""

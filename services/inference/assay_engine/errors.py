@@ -1,0 +1,19 @@
+"""What the engine can say of one brand's request."""
+
+from __future__ import annotations
+
+from assay_shared.errors import EngineUnavailable, InvalidRequest
+
+
+class ModelUnavailable(EngineUnavailable):
+    """The files of one model version cannot be had or are corrupt; other brands are not affected."""
+
+    type = "model-unavailable"
+    title = "The model version cannot be loaded"
+
+
+class BadFrame(InvalidRequest):
+    """A binary request or response that breaks the framing of `assay_engine.framing`."""
+
+    type = "bad-frame"
+    title = "The engine's message cannot be read"

@@ -1,0 +1,61 @@
+"""TorchServe's handler: a thin shell around the engine. TorchServe wants exactly one class in this module."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import Any
+
+from assay_engine import framing
+from assay_engine.engine import Engine
+from assay_engine.errors import BadFrame
+from assay_engine.runtime import TorchRuntime
+from assay_engine.settings import EngineSettings
+from assay_shared import logs
+from assay_shared.errors import AssayError
+from assay_shared.settings import StoreSettings
+from assay_shared.storage import ObjectStore
+
+log = logs.get_logger(__name__)
+
+
+class EngineHandler:
+    """One per worker process; TorchServe calls `initialize` once and `handle` for every request."""
+
+    def initialize(self, context: Any) -> None:
+        """Builds the engine from the environment; `context` names this worker's GPU, if any."""
+        logs.configure_logs("engine", os.environ.get("ASSAY_LOG_LEVEL", "INFO"))
+        # TorchServe's own worker logs two lines for every request.
+        logging.getLogger().setLevel(logging.WARNING)
+        logging.getLogger("assay_engine").setLevel(os.environ.get("ASSAY_LOG_LEVEL", "INFO"))
+        settings = EngineSettings()  # from the environment
+        store = ObjectStore(StoreSettings())  # from the environment
+        self._runtime = TorchRuntime(settings.engine_device, context.system_properties.get("gpu_id"))
+        self._runtime.check()
+        self._engine = Engine(
+            store,
+            settings.data_dir / "models",
+            self._runtime,
+            settings.engine_memory_bytes,
+            settings.engine_disk_bytes,
+        )
+
+    def handle(self, data: list[dict[str, Any]], context: Any) -> list[bytes]:
+        """The response frame of each request frame; one that cannot be read gets status 400 and the reason.
+
+        Bad items are answered inside the frame. Never raises for what was sent.
+        """
+        answers = []
+        for place, request in enumerate(data):
+            body = request.get("body", request.get("data", b""))
+            try:
+                if not isinstance(body, (bytes, bytearray)):
+                    raise BadFrame(f"Send the frame as {framing.CONTENT_TYPE}")
+                items = framing.read_request(body)
+                if not items:
+                    self._runtime.check()
+                answers.append(framing.write_response(self._engine.detect(items)))
+            except AssayError as error:
+                context.set_response_status(400, error.type, place)
+                answers.append(error.detail.encode())
+        return answers

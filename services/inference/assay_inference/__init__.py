@@ -1,0 +1,1 @@
+"""The verify API: from a picture to a verdict."""

@@ -1,0 +1,225 @@
+"""The verify API: `POST /v1/verifications`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio.to_thread
+import numpy as np
+from fastapi import FastAPI, Request
+from prometheus_client import Counter, Gauge
+
+from assay_engine.framing import Item
+from assay_inference.access import Caller, identify
+from assay_inference.engine_client import EngineClient, check_engine
+from assay_inference.errors import Busy
+from assay_inference.live import LiveFollower
+from assay_inference.log_spool import LogSpool
+from assay_inference.settings import Settings
+from assay_inference.upload import drain, read_form
+from assay_inference.verifier import Verifier
+from assay_shared import logs
+from assay_shared.errors import AssayError, NotAuthenticated, Unavailable
+from assay_shared.registry_client import RegistryClient
+from assay_shared.settings import StoreSettings
+from assay_shared.storage import ObjectStore
+from assay_shared.web import install_web
+from assay_shared.wire import Verification
+
+IN_WORK = Gauge("assay_verifications_in_work", "pictures that are being verified now")
+UNLOGGED = Counter("assay_verification_log_lost", "verifications whose log entry the disk did not take")
+PROBLEM_CONTENT = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+PROBLEMS = {
+    401: "a key is needed, or the one sent is unknown",
+    404: "unknown brand, or a barcode that no brand registered",
+    409: "the brand has no live model",
+    413: "the picture has too many bytes or pixels",
+    415: "the file is no picture that can be read",
+    422: "the form or picture cannot be read, or the picture does not say of which brand the product is",
+    503: "full, or the detector does not answer; see Retry-After",
+}
+FORM_SCHEMA: dict[str, Any] = {
+    "required": True,
+    "content": {
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "required": ["image"],
+                "properties": {
+                    "image": {
+                        "type": "string",
+                        "format": "binary",
+                        "description": "a photo: JPEG, PNG, WebP, HEIC, AVIF or TIFF",
+                    },
+                    "brand": {"type": "string", "description": "the brand's slug"},
+                    "gtin": {
+                        "type": "string",
+                        "description": "GTIN, GS1 Digital Link URI or element string. It names the brand "
+                        "if `brand` is left out; without both, the barcode in the picture does.",
+                    },
+                },
+            }
+        }
+    },
+}
+log = logs.get_logger(__name__)
+
+
+def create_app(settings: Settings | None = None, store_settings: StoreSettings | None = None) -> FastAPI:
+    """The app, with its settings from the environment unless given."""
+    settings = settings or Settings()  # from the environment
+    store = ObjectStore(store_settings or StoreSettings())  # from the environment
+    urls = settings.engine_urls.split(",")
+    registry = RegistryClient(
+        settings.registry_url,
+        settings.service_token.get_secret_value(),
+        settings.registry_timeout_seconds,
+    )
+    spool = LogSpool(settings.data_dir / "log", registry)
+    follower = LiveFollower(store, settings.data_dir / "live", settings.live_seconds)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        engine = EngineClient(
+            urls,
+            settings.engine_slots,
+            settings.engine_batch,
+            settings.engine_queue,
+            settings.engine_timeout_seconds,
+        )
+        engine.start()
+        follower.on_promotion = _warmer(engine, asyncio.get_running_loop(), settings.verify_deadline_seconds)
+        follower.start()
+        spool.start()
+        app.state.verifier = Verifier(
+            follower, engine, settings.max_image_pixels, settings.verify_deadline_seconds
+        )
+        yield
+        await engine.stop()
+        await anyio.to_thread.run_sync(follower.stop)
+        await anyio.to_thread.run_sync(spool.stop)
+        registry.close()
+
+    app = FastAPI(title="Assay verify API", version="1", lifespan=lifespan, docs_url=None, redoc_url=None)
+    admission = _Admission(settings.engine_queue + settings.engine_batch)
+
+    @app.post(
+        "/v1/verifications",
+        tags=["verifications"],
+        summary="Judge a picture",
+        openapi_extra={"requestBody": FORM_SCHEMA, "security": [{"key": []}, {}]},
+        responses={
+            status: {"description": text, "content": PROBLEM_CONTENT} for status, text in PROBLEMS.items()
+        },
+    )
+    async def verify(request: Request) -> Verification:
+        """Says whether the product in a picture is genuine, with the checks that explain it.
+
+        Without `brand` and `gtin`, the barcode in the picture names the brand; if none can be read the
+        answer is 422 `brand-unknown`, with `guidance` on how to photograph it.
+        """
+        with admission:
+            try:
+                caller = await _identify(request, follower, settings.admin_key_sha256)
+                form = await read_form(request, settings.max_picture_bytes)
+            except AssayError:
+                await drain(request)
+                raise
+            if form.brand is not None:
+                await follower.look_at(form.brand)
+            verifier: Verifier = app.state.verifier
+            verification = await verifier.verify(form, caller, logs.current_request_id())
+            await _keep(spool, verification)
+        return verification
+
+    def check_live() -> None:
+        if not (follower.scanned or follower.snapshot.brands):
+            raise Unavailable("Bucket `live` was not read yet")
+
+    install_web(
+        app,
+        "inference",
+        {"engine": lambda: check_engine(urls, settings.engine_timeout_seconds), "live": check_live},
+    )
+    _describe_problems(app)
+    return app
+
+
+class _Admission:
+    """Counts the pictures in work. Raises Busy beyond its limit: memory is bounded, nobody waits unseen."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._count = 0
+
+    def __enter__(self) -> None:
+        if self._count >= self._limit:
+            raise Busy(f"{self._limit} pictures are being verified; send again soon")
+        self._count += 1
+        IN_WORK.set(self._count)
+
+    def __exit__(self, *_: object) -> None:
+        self._count -= 1
+        IN_WORK.set(self._count)
+
+
+async def _identify(request: Request, follower: LiveFollower, admin_key_sha256: str) -> Caller:
+    """Who calls; a key that is not known yet may be a moment old, so bucket `live` is asked once more."""
+    try:
+        return identify(request, follower.snapshot, admin_key_sha256)
+    except NotAuthenticated:
+        await follower.look_around()
+        return identify(request, follower.snapshot, admin_key_sha256)
+
+
+async def _keep(spool: LogSpool, verification: Verification) -> None:
+    """Puts the log entry on disk before the answer goes out. A full disk does not stop verifying."""
+    try:
+        await anyio.to_thread.run_sync(spool.add, verification)
+    except OSError:
+        UNLOGGED.inc()
+        log.exception("verification cannot be logged", verification=verification.model_dump_json())
+
+
+def _warmer(engine: EngineClient, loop: asyncio.AbstractEventLoop, deadline_seconds: float) -> Any:
+    """What has the engine load a version that went live, before the first picture needs it."""
+
+    async def warm(brand: str, version: str) -> None:
+        try:
+            await engine.detect(Item(brand, version, np.zeros((0, 0, 3), np.uint8)), deadline_seconds)
+        except AssayError as error:
+            log.warning("model was not warmed", brand=brand, version=version, reason=error.detail)
+
+    def call(brand: str, version: str) -> None:
+        asyncio.run_coroutine_threadsafe(warm(brand, version), loop)
+
+    return call
+
+
+def _describe_problems(app: FastAPI) -> None:
+    """Adds the problem document and the key to the OpenAPI document."""
+    plain = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = plain()
+        components = document.setdefault("components", {})
+        components.setdefault("schemas", {})["Problem"] = {
+            "type": "object",
+            "description": "RFC 9457",
+            "required": ["type", "title", "status", "detail", "request_id"],
+            "properties": {
+                "type": {"type": "string", "examples": ["urn:assay:problem:not-found"]},
+                "title": {"type": "string"},
+                "status": {"type": "integer"},
+                "detail": {"type": "string"},
+                "request_id": {"type": "string"},
+                "guidance": {"type": "array", "items": {"type": "string"}},
+            },
+        }
+        components.setdefault("securitySchemes", {})["key"] = {"type": "http", "scheme": "bearer"}
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]

@@ -1,0 +1,118 @@
+"""The verification log: on disk before the answer goes out, in the registry whenever that answers."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+from typing import Protocol
+
+from prometheus_client import Counter, Gauge
+from pydantic import ValidationError
+
+from assay_shared import logs
+from assay_shared.errors import AssayError, NotAllowed, NotAuthenticated, TooManyRequests, Unavailable
+from assay_shared.wire import Verification
+
+WAITING = Gauge("assay_verification_log_waiting", "verifications that the registry has not got yet")
+REFUSED = Counter("assay_verification_log_refused", "verifications that the registry refused")
+LATER = (Unavailable, NotAuthenticated, NotAllowed, TooManyRequests)
+"""What is not the entry's fault: a wrong service token is a setting to mend."""
+
+log = logs.get_logger(__name__)
+
+
+class Registry(Protocol):
+    """What is needed of the registry (`assay_shared.registry_client.RegistryClient` has it)."""
+
+    def record_verification(self, verification: Verification) -> None:
+        """Keeps a verification; idempotent by its id."""
+
+
+class LogSpool:
+    """A folder with one file for each verification that the registry has not taken yet.
+
+    `add` returns when the entry is safe on disk. A thread delivers the oldest first, as often as it takes,
+    also after a restart. What the registry refuses for good goes to `refused/` with the reason.
+    """
+
+    def __init__(self, folder: Path, registry: Registry, retry_seconds: float = 5.0) -> None:
+        self._folder = folder
+        self._registry = registry
+        self._retry_seconds = retry_seconds
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def start(self) -> None:
+        """Starts delivering."""
+        self._thread = threading.Thread(target=self._run, name="log-spool", daemon=True)
+        self._wake.set()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stops delivering; what is left stays on disk for the next start."""
+        self._stopping.set()
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join(timeout=15)
+
+    def add(self, verification: Verification) -> None:
+        """Puts an entry safely on disk. Raises OSError when the disk does not take it."""
+        path = self._folder / f"{verification.id}.json"
+        partial = path.with_suffix(".partial")
+        with partial.open("wb") as file:
+            file.write(verification.model_dump_json().encode())
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+        self._wake.set()
+
+    def waiting(self) -> list[Path]:
+        """The entries that are not delivered yet, oldest first (ids sort by time)."""
+        return sorted(self._folder.glob("*.json"))
+
+    def deliver(self) -> bool:
+        """Delivers what waits; False when the registry does not take entries now."""
+        for path in self.waiting():
+            if self._stopping.is_set():
+                return True
+            try:
+                verification = Verification.model_validate_json(path.read_bytes())
+                logs.bind_request_id(verification.request_id)
+                self._registry.record_verification(verification)
+            except LATER as error:
+                log.warning("verification log waits", reason=error.detail)
+                return False
+            except ValidationError as error:
+                self._refuse(path, f"the entry cannot be read: {error}")
+            except AssayError as error:
+                if error.status >= 500:
+                    log.warning("verification log waits", reason=error.detail)
+                    return False
+                self._refuse(path, error.detail)
+            else:
+                path.unlink(missing_ok=True)
+        return True
+
+    def _refuse(self, path: Path, reason: str) -> None:
+        log.error("verification was refused by the registry", entry=path.stem, reason=reason)
+        REFUSED.inc()
+        aside = self._folder / "refused"
+        aside.mkdir(exist_ok=True)
+        (aside / f"{path.stem}.reason.txt").write_text(reason)
+        path.replace(aside / path.name)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self._wake.wait()
+            self._wake.clear()
+            try:
+                delivered = self.deliver()
+            except Exception:
+                log.exception("verification log failed")
+                delivered = False
+            WAITING.set(len(self.waiting()))
+            if not delivered and not self._stopping.wait(self._retry_seconds):
+                self._wake.set()

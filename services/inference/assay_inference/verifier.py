@@ -1,0 +1,280 @@
+"""One verification from the picture's bytes to the verdict."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import anyio
+import anyio.to_thread
+import numpy as np
+from prometheus_client import Counter, Histogram
+
+from assay_engine.framing import Found, Item
+from assay_inference import barcodes, pictures
+from assay_inference.access import Caller, choose_brand
+from assay_inference.barcodes import Barcode
+from assay_inference.checks import run_checks
+from assay_inference.checks.evidence import Evidence, Seen, pick_product
+from assay_inference.engine_client import EngineClient
+from assay_inference.errors import BrandUnknown
+from assay_inference.geometry import grow, to_wire
+from assay_inference.live import LiveBrand, LiveFollower, LiveModel, Snapshot
+from assay_inference.pictures import Picture
+from assay_inference.quality import measure
+from assay_inference.upload import Form
+from assay_inference.verdict import rule
+from assay_shared.detector.preprocess import Letterbox, letterbox
+from assay_shared.errors import InvalidRequest, NoLiveModel, NotFound
+from assay_shared.ids import new_id, utc_now
+from assay_shared.wire import Detection, Verification
+
+STAGES = Histogram(
+    "assay_verification_seconds",
+    "seconds of each stage of a verification",
+    ["stage"],
+    buckets=(0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10),
+)
+VERDICTS = Counter("assay_verdicts", "verifications by verdict", ["verdict"])
+BARCODE_GUIDANCE = [
+    "Photograph the barcode: hold the camera straight above it, so that it fills a third of the picture",
+    "Avoid glare and shadows on it, and tap it to focus",
+    "Or send `brand` or `gtin` with the picture",
+]
+
+T = TypeVar("T")
+
+
+@dataclass
+class _Clock:
+    """Milliseconds by stage."""
+
+    started: float = field(default_factory=time.perf_counter)
+    spent: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            seconds = time.perf_counter() - started
+            STAGES.labels(name).observe(seconds)
+            self.spent[name] = self.spent.get(name, 0.0) + seconds * 1000
+
+    def read(self) -> dict[str, float]:
+        total = (time.perf_counter() - self.started) * 1000
+        STAGES.labels("total").observe(total / 1000)
+        return {name: round(spent, 1) for name, spent in {**self.spent, "total": total}.items()}
+
+
+class Verifier:
+    """Judges pictures. Work on pixels runs on as many threads as there are cores."""
+
+    def __init__(
+        self, follower: LiveFollower, engine: EngineClient, max_pixels: int, deadline_seconds: float
+    ) -> None:
+        self._follower = follower
+        self._engine = engine
+        self._max_pixels = max_pixels
+        self._deadline = deadline_seconds
+        self._cores = anyio.CapacityLimiter(len(os.sched_getaffinity(0)))
+
+    async def verify(self, form: Form, caller: Caller, request_id: str) -> Verification:
+        """The verification of a picture.
+
+        The brand is the one named, else the one that registered the GTIN named, else the one of the barcode
+        in the picture. Barcodes are read while the engine computes. Raises NotFound, NotAuthenticated,
+        BrandUnknown, NoLiveModel, EngineUnavailable, and what `pictures.decode` raises.
+        """
+        clock = _Clock()
+        snapshot = self._follower.snapshot
+        gtin = barcodes.read_gtin(form.gtin) if form.gtin else None
+        brand = await self._named_brand(form.brand, gtin, snapshot, caller)
+        if brand is not None:
+            _live_model(brand)
+        picture = await self._run(clock, "decode", lambda: pictures.decode(form.image, self._max_pixels))
+        codes: list[Barcode] | None = None
+        if brand is None:
+            codes = await self._run(clock, "barcode", lambda: _read_all(picture))
+            brand = _brand_of_codes(codes, snapshot, caller)
+        model = _live_model(brand)
+        seen: list[Seen] = []
+
+        async def look() -> None:
+            seen.extend(await self._look(picture, brand, model, clock))
+
+        async def read() -> None:
+            nonlocal codes
+            if codes is None:
+                codes = await self._run(clock, "barcode", lambda: barcodes.find_quickly(picture))
+
+        await _both(look, read)
+        found = codes or []
+        with clock.stage("checks"):
+            evidence = await self._on_core(lambda: _gather(picture, brand, model, seen, found, gtin))
+            judged = run_checks(evidence)
+            ruling = rule(judged)
+        VERDICTS.labels(ruling.verdict.value).inc()
+        return Verification(
+            id=new_id("ver"),
+            brand=brand.published.slug,
+            verdict=ruling.verdict,
+            score=round(ruling.score, 4),
+            checks=[one.check for one in judged],
+            detections=[
+                Detection(
+                    label=one.label, role=one.role, confidence=round(one.confidence, 4), box=to_wire(one.box)
+                )
+                for one in seen
+                if one.sure
+            ],
+            model_version=model.version,
+            gtin=gtin or _first_gtin(evidence),
+            image={"width": picture.width, "height": picture.height},
+            guidance=list(ruling.guidance),
+            timings_ms=clock.read(),
+            created_at=utc_now(),
+            request_id=request_id,
+        )
+
+    async def _named_brand(
+        self, slug: str | None, gtin: str | None, snapshot: Snapshot, caller: Caller
+    ) -> LiveBrand | None:
+        """The brand that the request names; None when the picture must say."""
+        if slug is not None:
+            return choose_brand(slug, snapshot, caller)
+        if gtin is None:
+            return None
+        return _brand_of_gtins([gtin], snapshot, caller)
+
+    async def _look(self, picture: Picture, brand: LiveBrand, model: LiveModel, clock: _Clock) -> list[Seen]:
+        """What the engine sees, in pixels of the upright picture."""
+        size = model.description.image_size
+        pixels, fit = await self._run(clock, "letterbox", lambda: letterbox(picture.pixels, size))
+        with clock.stage("engine"):
+            item = Item(brand.published.slug, model.version, pixels)
+            found = await self._engine.detect(item, self._deadline)
+        return _describe(found, fit, picture, brand, model)
+
+    async def _run(self, clock: _Clock, stage: str, work: Callable[[], T]) -> T:
+        with clock.stage(stage):
+            return await self._on_core(work)
+
+    async def _on_core(self, work: Callable[[], T]) -> T:
+        return await anyio.to_thread.run_sync(work, limiter=self._cores)
+
+
+def _live_model(brand: LiveBrand) -> LiveModel:
+    if brand.model is None:
+        raise NoLiveModel(f"Brand {brand.published.slug!r} has no live model yet: train one first")
+    return brand.model
+
+
+def _read_all(picture: Picture) -> list[Barcode]:
+    """Codes by every means: without one that carries a GTIN there is no brand."""
+    found = barcodes.find_quickly(picture)
+    return found if barcodes.carries_gtin(found) else found + barcodes.find_thoroughly(picture)
+
+
+def _brand_of_codes(codes: list[Barcode], snapshot: Snapshot, caller: Caller) -> LiveBrand:
+    gtins = list(dict.fromkeys(code.gtin for code in codes if code.gtin))
+    if not gtins:
+        problem = next((code.problem for code in codes if code.problem), None)
+        raise BrandUnknown(
+            "No barcode in the picture could be read" + (f": {problem}" if problem else ""),
+            guidance=BARCODE_GUIDANCE,
+        )
+    return _brand_of_gtins(gtins, snapshot, caller)
+
+
+def _brand_of_gtins(gtins: list[str], snapshot: Snapshot, caller: Caller) -> LiveBrand:
+    """The one brand that registered any of these. What the caller may not see does not exist for it.
+
+    Raises NotFound, and InvalidRequest when several brands did.
+    """
+    slugs = dict.fromkeys(slug for gtin in gtins for slug in snapshot.brands_of(gtin))
+    brands = [snapshot.brands[slug] for slug in slugs if caller.may_verify(snapshot.brands[slug])]
+    own = [brand for brand in brands if brand.published.slug == caller.brand]
+    brands = own or brands
+    if not brands:
+        raise NotFound(f"No brand that may be verified here has registered GTIN {', '.join(gtins[:5])}")
+    if len(brands) > 1:
+        names = sorted(brand.published.slug for brand in brands)
+        raise InvalidRequest(f"brand: several brands registered this GTIN; name one of {names}", brands=names)
+    return brands[0]
+
+
+def _describe(
+    found: Found, fit: Letterbox, picture: Picture, brand: LiveBrand, model: LiveModel
+) -> list[Seen]:
+    labels = {label.index: label for label in model.description.labels}
+    thresholds = brand.published.thresholds
+    boxes = fit.to_picture(found.boxes) * np.float32(picture.scale)
+    seen = []
+    for box, confidence, index in zip(boxes, found.confidences, found.labels, strict=True):
+        label = labels.get(int(index))
+        if label is not None:
+            left, top, right, bottom = (float(value) for value in box)
+            threshold = thresholds.get(label.name, label.threshold)
+            seen.append(
+                Seen(label.name, label.role, float(confidence), threshold, (left, top, right, bottom))
+            )
+    return seen
+
+
+def _gather(
+    picture: Picture,
+    brand: LiveBrand,
+    model: LiveModel,
+    seen: list[Seen],
+    codes: list[Barcode],
+    gtin: str | None,
+) -> Evidence:
+    """Everything for the checks; looks once more, harder, for a barcode on the product."""
+    products = tuple(brand.published.products)
+    wanted = next((product.label for product in products if product.gtin == gtin), None)
+    product = pick_product(tuple(seen), wanted)
+    if product is not None and not barcodes.carries_gtin(codes):
+        codes = codes + barcodes.find_thoroughly(picture, grow(product.box, 0.05))
+    return Evidence(
+        width=picture.width,
+        height=picture.height,
+        quality=measure(picture, product.box if product else None),
+        barcodes=tuple(codes),
+        seen=tuple(seen),
+        roles={label.name: label.role for label in model.description.labels},
+        required_marks={label: tuple(marks) for label, marks in model.description.required_marks.items()},
+        products=products,
+        gtin=gtin,
+    )
+
+
+def _first_gtin(evidence: Evidence) -> str | None:
+    """The GTIN read from the picture, one that the brand registered before others."""
+    gtins = [code.gtin for code in evidence.barcodes if code.gtin]
+    known = [gtin for gtin in gtins if evidence.label_of(gtin)]
+    return next(iter(known or gtins), None)
+
+
+async def _both(
+    first: Callable[[], Coroutine[Any, Any, None]], second: Callable[[], Coroutine[Any, Any, None]]
+) -> None:
+    """Runs both at once; the first error of either comes out as itself, the other is cancelled."""
+    try:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(first)
+            tasks.start_soon(second)
+    except* Exception as errors:
+        raise _first_of(errors) from None
+
+
+def _first_of(group: BaseExceptionGroup[Exception]) -> Exception:
+    error: Exception | BaseExceptionGroup[Exception] = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -1,0 +1,1 @@
+"""Ingest: from a raw upload to a sanitised, recorded image."""

@@ -1,0 +1,26 @@
+"""Carrying out what the registry answers: which originals are done with, and which must leave."""
+
+from __future__ import annotations
+
+from assay_ingest.clients import Clients
+from assay_ingest.inbox import delete_source
+from assay_ingest.quarantine import quarantine_source
+from assay_shared.wire import Arrival
+
+
+def settle(clients: Clients, arrival: Arrival) -> None:
+    """Deletes settled originals (unless they are to be kept) and moves refused ones into quarantine.
+
+    Moving one may make the registry name others (an annotation whose image is gone); each is moved once.
+    """
+    todo, seen = [arrival], set()
+    while todo:
+        answer = todo.pop()
+        for source in answer.settled:
+            if not clients.settings.keep_raw_uploads:
+                delete_source(clients, source)
+        for refusal in answer.refused:
+            identity = (refusal.source.brand, refusal.source.upload, refusal.source.name, refusal.source.etag)
+            if identity not in seen:
+                seen.add(identity)
+                todo.append(quarantine_source(clients, refusal.source, refusal.code, refusal.reason))

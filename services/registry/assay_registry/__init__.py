@@ -1,0 +1,1 @@
+"""The registry: system of record and control plane, the only owner of SQL."""

@@ -1,0 +1,28 @@
+"""`python -m assay_registry`: serves the registry."""
+
+from __future__ import annotations
+
+import uvicorn
+
+from assay_registry.app import create_app
+from assay_registry.settings import get_settings
+from assay_shared.logs import configure_logs
+
+
+def main() -> None:
+    """Serves until stopped."""
+    settings = get_settings()
+    configure_logs("registry", settings.log_level, settings.log_format)
+    uvicorn.run(
+        create_app(settings),
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        proxy_headers=True,
+        timeout_graceful_shutdown=10,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The trainer: from a dataset version to a packaged model version."""

@@ -1,0 +1,205 @@
+"""Fine-tuning: ultralytics' trainer with our start, our pace and our way to stop."""
+
+from __future__ import annotations
+
+import os
+import tarfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import TypeAdapter
+
+from assay_shared.detector import offline as offline  # before ultralytics
+from assay_shared.detector.architecture import build_trainable
+from assay_shared.wire import Progress, TrainingOptions
+from assay_trainer.base_weights import load_base_weights
+
+CPU_BATCH = 8
+KEPT_CHECKPOINTS = 2
+HISTORY_FILE = "history.json"
+HISTORY = TypeAdapter(list[Progress])
+
+
+class Stopped(Exception):
+    """The run was told to stop; the last epoch's checkpoint is kept."""
+
+
+@dataclass(frozen=True)
+class Callbacks:
+    """What training tells: progress after each epoch, then its checkpoint; and asks: whether to stop."""
+
+    progress: Callable[[Progress], None]
+    checkpoint: Callable[[int, Path], None]
+    stopping: Callable[[], bool]
+
+
+def train_detector(
+    data: Path,
+    options: TrainingOptions,
+    base_weights: Path,
+    folder: Path,
+    callbacks: Callbacks,
+    *,
+    checkpoint: Path | None = None,
+    device: str = "auto",
+) -> tuple[Any, list[Progress]]:
+    """Fine-tunes on a dataset (`data.yaml`); returns the best DetectionModel, in fp32 on the CPU, and the
+    progress of every epoch, those before a resumption included.
+
+    With a checkpoint it goes on after that epoch. Raises Stopped when told to stop, and
+    BaseWeightsUnusable.
+    """
+    from ultralytics.nn.tasks import load_checkpoint
+    from ultralytics.utils import LOGGER
+
+    LOGGER.setLevel("WARNING")
+    device = _choose_device(device)
+    if device == "cpu":
+        torch.set_num_threads(os.cpu_count() or 1)
+    if checkpoint is not None:
+        _unpack_checkpoint(checkpoint, folder / "weights")
+    trainer = _make_trainer(data, options, base_weights, folder, device, resume=checkpoint is not None)
+    weights = folder / "weights"
+    history = _read_history(weights)
+    _attach(trainer, callbacks, folder, history)
+    if not (checkpoint is not None and _is_finished(weights / "last.pt", options)):
+        trainer.train()
+    best = weights / "best.pt"
+    model = load_checkpoint(str(best if best.exists() else weights / "last.pt"))[0]
+    return model.float().cpu(), history
+
+
+def _make_trainer(
+    data: Path, options: TrainingOptions, base_weights: Path, folder: Path, device: str, *, resume: bool
+) -> Any:
+    from ultralytics.models.yolo.detect import DetectionTrainer
+
+    class BrandTrainer(DetectionTrainer):
+        def get_model(self, cfg: Any = None, weights: Any = None, verbose: bool = False) -> Any:
+            model = build_trainable(options.architecture, self.data["nc"])
+            if weights is not None:
+                model.load(weights, verbose=False)
+            else:
+                load_base_weights(model, base_weights)
+            return model
+
+        def final_eval(self) -> None:
+            # Ours is done by the code that serves (evaluation.py).
+            return
+
+    on_gpu = device != "cpu"
+    cores = os.cpu_count() or 1
+    overrides: dict[str, Any] = {
+        "model": str(folder / "weights" / "last.pt") if resume else f"{options.architecture}.yaml",
+        "resume": str(folder / "weights" / "last.pt") if resume else False,
+        "data": str(data),
+        "task": "detect",
+        "imgsz": options.image_size,
+        "epochs": options.epochs,
+        "patience": options.patience,
+        "batch": options.batch or (-1 if on_gpu else CPU_BATCH),
+        "freeze": options.freeze or None,
+        "optimizer": "AdamW",
+        "lr0": options.learning_rate,
+        "warmup_epochs": min(1.0, options.epochs / 10),
+        "close_mosaic": max(1, options.epochs // 3),
+        "seed": options.seed,
+        "device": device,
+        "amp": on_gpu,
+        # Two cores train faster without a process that loads beside them.
+        "workers": min(8, cores - 1) if cores > 2 else 0,
+        "cache": "ram",
+        "pretrained": False,
+        "plots": False,
+        "verbose": False,
+        "val": True,
+        "save_dir": str(folder),
+        "exist_ok": True,
+        # A mirrored or upside-down print is another print, and a phone is rarely held upside down.
+        "fliplr": 0.0,
+        "flipud": 0.0,
+        "degrees": 20.0,
+        "scale": 0.4,
+        "translate": 0.1,
+        "erasing": 0.0,
+    }
+    return BrandTrainer(overrides=overrides)
+
+
+def _attach(trainer: Any, callbacks: Callbacks, folder: Path, history: list[Progress]) -> None:
+    started = time.monotonic()
+    first: list[int] = []
+
+    def stop_if_told(_trainer: Any) -> None:
+        if callbacks.stopping():
+            raise Stopped
+
+    def save(trainer: Any) -> None:
+        # Before the checkpoint is packed, which holds the history with this epoch in it.
+        epoch = trainer.epoch + 1
+        if not first:
+            first.append(epoch)
+        pace = (time.monotonic() - started) / (epoch - first[0] + 1)
+        left = 0.0 if trainer.stop else pace * (trainer.epochs - epoch)
+        losses = {name.removesuffix("_loss"): float(loss) for name, loss in (trainer.tloss or {}).items()}
+        map50 = (trainer.metrics or {}).get("metrics/mAP50(B)")
+        progress = Progress(
+            epoch=epoch,
+            epochs=trainer.epochs,
+            losses=losses,
+            map50=None if map50 is None else float(map50),
+            seconds_left=round(left, 1),
+        )
+        history.append(progress)
+        callbacks.checkpoint(epoch, _pack_checkpoint(folder, epoch, history))
+        callbacks.progress(progress)
+
+    trainer.add_callback("on_train_batch_end", stop_if_told)
+    trainer.add_callback("on_model_save", save)
+
+
+def _pack_checkpoint(folder: Path, epoch: int, history: list[Progress]) -> Path:
+    """One file of the last and the best weights so far, and the history: all that is needed to go on as if
+    never stopped."""
+    (folder / "weights" / HISTORY_FILE).write_bytes(HISTORY.dump_json(history))
+    checkpoints = folder / "checkpoints"
+    checkpoints.mkdir(exist_ok=True)
+    path = checkpoints / f"epoch-{epoch:05d}.tar"
+    partial = path.with_suffix(".partial")
+    with tarfile.open(partial, "w") as archive:
+        for name in ("last.pt", "best.pt", HISTORY_FILE):
+            if (folder / "weights" / name).exists():
+                archive.add(folder / "weights" / name, name)
+    partial.replace(path)
+    for old in sorted(checkpoints.glob("epoch-*.tar"))[:-KEPT_CHECKPOINTS]:
+        old.unlink()
+    return path
+
+
+def _read_history(weights: Path) -> list[Progress]:
+    path = weights / HISTORY_FILE
+    return HISTORY.validate_json(path.read_bytes()) if path.exists() else []
+
+
+def _unpack_checkpoint(checkpoint: Path, weights: Path) -> None:
+    weights.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(checkpoint) as archive:
+        archive.extractall(weights, filter="data")
+
+
+def _is_finished(last: Path, options: TrainingOptions) -> bool:
+    """A run stopped after its last epoch, before it was packaged: nothing is left to train."""
+    from ultralytics.nn.tasks import load_checkpoint
+
+    epoch: int = load_checkpoint(str(last))[1].get("epoch", -1)
+    return epoch + 1 >= options.epochs
+
+
+def _choose_device(device: str) -> str:
+    if device != "auto":
+        return device
+    return "0" if torch.cuda.is_available() else "cpu"

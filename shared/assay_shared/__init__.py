@@ -1,0 +1,1 @@
+"""What every service of Assay has in common."""

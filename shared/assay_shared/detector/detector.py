@@ -1,0 +1,39 @@
+"""One brand's detector, ready to detect: the reference that every faster way must equal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from assay_shared.detector.architecture import build_detector, predict_raw
+from assay_shared.detector.postprocess import MIN_CONFIDENCE, Detections, find_detections
+from assay_shared.detector.weights import load_weights
+
+
+class Detector:
+    """A folded model on a device: fp16 on CUDA, fp32 elsewhere, channels last."""
+
+    def __init__(self, architecture: str, labels: int, weights: Path, device: str = "cpu") -> None:
+        """Raises WeightsInvalid for a file that does not fit."""
+        model = build_detector(architecture, labels)
+        load_weights(model, weights)
+        self._device = torch.device(device)
+        self._dtype = torch.float16 if self._device.type == "cuda" else torch.float32
+        self._model = model.to(self._device, self._dtype).to(memory_format=torch.channels_last)
+
+    @property
+    def weight_bytes(self) -> int:
+        """Bytes that the weights take on the device."""
+        return sum(tensor.numel() * tensor.element_size() for tensor in self._model.state_dict().values())
+
+    def detect(
+        self, batch: npt.NDArray[np.uint8], min_confidence: float = MIN_CONFIDENCE
+    ) -> list[Detections]:
+        """The detections of each of B letterboxed RGB pictures (B, S, S, 3), in input pixels."""
+        with torch.inference_mode():
+            pixels = torch.from_numpy(np.ascontiguousarray(batch)).to(self._device)
+            scaled = pixels.permute(0, 3, 1, 2).to(self._dtype, memory_format=torch.channels_last) / 255
+            return find_detections(predict_raw(self._model, scaled), min_confidence)

@@ -1,0 +1,1 @@
+"""The real parts that tests run on, and helpers to wait for them."""

@@ -1,0 +1,109 @@
+"""A small model version with random weights, published into bucket `live` like a real one."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from assay_shared.auth import hash_key
+from assay_shared.detector.architecture import build_detector
+from assay_shared.detector.weights import save_weights
+from assay_shared.ids import utc_now
+from assay_shared.keys import LIVE, brand_key, model_folder, pointer_key
+from assay_shared.model_description import (
+    DESCRIPTION_FILE,
+    WEIGHTS_FILE,
+    Metrics,
+    ModelDescription,
+    ModelLabel,
+)
+from assay_shared.storage import ObjectStore
+from assay_shared.wire import LabelRole, LivePointer, PublishedBrand, PublishedKey, PublishedProduct
+
+LABELS = (
+    ("carton", LabelRole.PRODUCT),
+    ("logo", LabelRole.MARK),
+    ("seal", LabelRole.MARK),
+    ("fake-dots", LabelRole.COUNTERFEIT),
+)
+"""Names and roles of the labels, by index."""
+
+
+def random_weights(seed: int = 0, labels: int = len(LABELS)) -> bytes:
+    """The weights file of a yolov5nu with random weights."""
+    torch.manual_seed(seed)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / WEIGHTS_FILE
+        save_weights(build_detector("yolov5nu", labels), path)
+        return path.read_bytes()
+
+
+def describe_model(
+    brand: str, version: str, weights: bytes, image_size: int = 160, threshold: float = 0.5
+) -> ModelDescription:
+    """The model.json of such weights."""
+    return ModelDescription(
+        brand=brand,
+        version=version,
+        run="run_test",
+        dataset_version="dsv_test",
+        architecture="yolov5nu",
+        image_size=image_size,
+        labels=[
+            ModelLabel(index=index, name=name, role=role, threshold=threshold)
+            for index, (name, role) in enumerate(LABELS)
+        ],
+        required_marks={"carton": ["logo", "seal"]},
+        metrics=Metrics(
+            map50=0.9,
+            map50_95=0.8,
+            image_accuracy=0.95,
+            image_accuracy_low=0.9,
+            image_accuracy_high=0.98,
+            images=32,
+            per_label={},
+        ),
+        base_weights={"name": "random", "sha256": "0" * 64},
+        created_at=utc_now(),
+        files={WEIGHTS_FILE: hashlib.sha256(weights).hexdigest()},
+    )
+
+
+def publish_brand(
+    store: ObjectStore,
+    slug: str,
+    *,
+    gtins: Sequence[str] = (),
+    verify_keys: Sequence[str] = (),
+    public: bool = False,
+    revision: int = 1,
+) -> None:
+    """Publishes a brand as the registry does, with products of the label `carton`."""
+    brand = PublishedBrand(
+        slug=slug,
+        name=slug.title(),
+        revision=revision,
+        public_verification=public,
+        thresholds={},
+        products=[PublishedProduct(gtin=gtin, label="carton", name="Carton") for gtin in gtins],
+        verify_keys=[
+            PublishedKey(id=f"key_{place}", sha256=hash_key(key)) for place, key in enumerate(verify_keys)
+        ],
+    )
+    store.put_json(LIVE, brand_key(slug), brand.model_dump(mode="json"))
+
+
+def publish_model(
+    store: ObjectStore, slug: str, version: str, weights: bytes, image_size: int = 160, threshold: float = 0.5
+) -> None:
+    """Publishes a model version and makes it live."""
+    description = describe_model(slug, version, weights, image_size, threshold)
+    folder = model_folder(slug, version)
+    store.put(LIVE, folder + WEIGHTS_FILE, weights)
+    store.put_json(LIVE, folder + DESCRIPTION_FILE, description.model_dump(mode="json"))
+    pointer = LivePointer(version=version, since=utc_now())
+    store.put_json(LIVE, pointer_key(slug), pointer.model_dump(mode="json"))

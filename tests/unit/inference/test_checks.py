@@ -1,0 +1,310 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from assay_inference.barcodes import Barcode
+from assay_inference.checks import (
+    barcode,
+    counterfeit_marks,
+    image_quality,
+    marks,
+    product,
+    run_checks,
+)
+from assay_inference.checks.evidence import Evidence, Judged, Seen, grade
+from assay_inference.quality import Quality
+from assay_inference.verdict import rule
+from assay_shared.wire import LabelRole, Outcome, PublishedProduct, Verdict
+
+GOOD = Quality(
+    long_side=900,
+    short_side=700,
+    fill=0.7,
+    sharpness=0.15,
+    brightness=120,
+    contrast=50,
+    dark=0.0,
+    glare=0.0,
+)
+BOX = (100.0, 100.0, 1000.0, 800.0)
+TEA, SOAP = "00036000291452", "04006381333931"
+PRODUCTS = (
+    PublishedProduct(gtin=TEA, label="tea", name="Tea"),
+    PublishedProduct(gtin=SOAP, label="soap", name="Soap"),
+)
+ROLES = {
+    "tea": LabelRole.PRODUCT,
+    "soap": LabelRole.PRODUCT,
+    "logo": LabelRole.MARK,
+    "seal": LabelRole.MARK,
+    "dots": LabelRole.COUNTERFEIT,
+}
+
+
+def seen(label: str, confidence: float = 0.9, box: tuple[float, float, float, float] | None = None) -> Seen:
+    return Seen(label, ROLES[label], confidence, 0.5, box or (300.0, 300.0, 400.0, 400.0))
+
+
+def code(gtin: str | None, problem: str | None = None, x: float = 500.0) -> Barcode:
+    return Barcode(gtin or "text", "EAN-13", (x, 500.0, x + 100, 560.0), gtin, problem)
+
+
+GENUINE = Evidence(
+    width=1280,
+    height=960,
+    quality=GOOD,
+    barcodes=(code(TEA),),
+    seen=(seen("tea", 0.9, BOX), seen("logo"), seen("seal", 0.8)),
+    roles=ROLES,
+    required_marks={"tea": ("logo", "seal")},
+    products=PRODUCTS,
+)
+
+
+def outcome_of(judged: list[Judged], name: str) -> Outcome:
+    return next(one.check.outcome for one in judged if one.check.name == name)
+
+
+def test_a_genuine_product_passes_everything() -> None:
+    judged = run_checks(GENUINE)
+    assert {one.check.name: one.check.outcome for one in judged} == dict.fromkeys(
+        ["image_quality", "barcode", "product", "marks", "counterfeit_marks"], Outcome.PASS
+    )
+    ruling = rule(judged)
+    assert (ruling.verdict, ruling.guidance) == (Verdict.GENUINE, ())
+    assert ruling.score == pytest.approx(grade(0.8, 0.5))
+
+
+# What makes the genuine picture something else: the check that changes, its outcome, the verdict.
+CASES = {
+    "missing mark": (
+        {"seen": GENUINE.seen[:2]},
+        "marks",
+        Outcome.FAIL,
+        Verdict.COUNTERFEIT,
+    ),
+    "mark beside the product": (
+        {"seen": (*GENUINE.seen[:2], seen("seal", 0.9, (1100.0, 0.0, 1200.0, 100.0)))},
+        "marks",
+        Outcome.FAIL,
+        Verdict.COUNTERFEIT,
+    ),
+    "mark half seen": (
+        {"seen": (*GENUINE.seen[:2], seen("seal", 0.3))},
+        "marks",
+        Outcome.UNCLEAR,
+        Verdict.INCONCLUSIVE,
+    ),
+    "missing mark in a blurred picture": (
+        {"seen": GENUINE.seen[:2], "quality": replace(GOOD, sharpness=0.001)},
+        "marks",
+        Outcome.UNCLEAR,
+        Verdict.INCONCLUSIVE,
+    ),
+    "missing mark under glare": (
+        {"seen": GENUINE.seen[:2], "quality": replace(GOOD, glare=0.05)},
+        "marks",
+        Outcome.UNCLEAR,
+        Verdict.INCONCLUSIVE,
+    ),
+    "missing mark of a product cut off": (
+        {"seen": (seen("tea", 0.9, (0.0, 100.0, 900.0, 800.0)), seen("logo"))},
+        "marks",
+        Outcome.UNCLEAR,
+        Verdict.INCONCLUSIVE,
+    ),
+    "no required marks": ({"required_marks": {}}, "marks", Outcome.NOT_APPLICABLE, Verdict.GENUINE),
+    "sign of counterfeits": (
+        {"seen": (*GENUINE.seen, seen("dots", 0.6))},
+        "counterfeit_marks",
+        Outcome.FAIL,
+        Verdict.COUNTERFEIT,
+    ),
+    "sign of counterfeits in a dark picture": (
+        {"seen": (*GENUINE.seen, seen("dots", 0.6)), "quality": replace(GOOD, brightness=20)},
+        "counterfeit_marks",
+        Outcome.FAIL,
+        Verdict.COUNTERFEIT,
+    ),
+    "sign of counterfeits elsewhere": (
+        {"seen": (*GENUINE.seen, seen("dots", 0.6, (1200.0, 900.0, 1270.0, 950.0)))},
+        "counterfeit_marks",
+        Outcome.PASS,
+        Verdict.GENUINE,
+    ),
+    "a whole fake, product unseen": (
+        {"seen": (seen("dots", 0.9, BOX),)},
+        "counterfeit_marks",
+        Outcome.FAIL,
+        Verdict.COUNTERFEIT,
+    ),
+    "no counterfeit labels known": (
+        {"roles": {"tea": LabelRole.PRODUCT}},
+        "counterfeit_marks",
+        Outcome.NOT_APPLICABLE,
+        Verdict.GENUINE,
+    ),
+    "no product": ({"seen": ()}, "product", Outcome.UNCLEAR, Verdict.INCONCLUSIVE),
+    "product under its threshold": (
+        {"seen": (seen("tea", 0.4, BOX),)},
+        "product",
+        Outcome.UNCLEAR,
+        Verdict.INCONCLUSIVE,
+    ),
+    "caller names another product": ({"gtin": SOAP}, "product", Outcome.UNCLEAR, Verdict.INCONCLUSIVE),
+    "caller names no product of the brand": (
+        {"gtin": "00000096385074"},
+        "product",
+        Outcome.UNCLEAR,
+        Verdict.INCONCLUSIVE,
+    ),
+    "caller names this product": ({"gtin": TEA}, "product", Outcome.PASS, Verdict.GENUINE),
+    "no barcode": ({"barcodes": ()}, "barcode", Outcome.NOT_APPLICABLE, Verdict.GENUINE),
+    "unregistered barcode": (
+        {"barcodes": (code("00000096385074"),)},
+        "barcode",
+        Outcome.FAIL,
+        Verdict.COUNTERFEIT,
+    ),
+    "unregistered barcode beside the product": (
+        {"barcodes": (code("00000096385074", x=1150.0),)},
+        "barcode",
+        Outcome.NOT_APPLICABLE,
+        Verdict.GENUINE,
+    ),
+    "another product's barcode": (
+        {"barcodes": (code(SOAP),)},
+        "barcode",
+        Outcome.FAIL,
+        Verdict.COUNTERFEIT,
+    ),
+    "another product's barcode, and it may be that product": (
+        {"barcodes": (code(SOAP),), "seen": (*GENUINE.seen, seen("soap", 0.8, BOX))},
+        "barcode",
+        Outcome.UNCLEAR,
+        Verdict.INCONCLUSIVE,
+    ),
+    "right barcode and a sticker": (
+        {"barcodes": (code("00000096385074"), code(TEA, x=700.0))},
+        "barcode",
+        Outcome.PASS,
+        Verdict.GENUINE,
+    ),
+    "a shop's own number": (
+        {"barcodes": (code("02012345678900"),)},
+        "barcode",
+        Outcome.NOT_APPLICABLE,
+        Verdict.GENUINE,
+    ),
+    "wrong check digit": (
+        {"barcodes": (code(None, "Invalid GTIN check digit"),)},
+        "barcode",
+        Outcome.FAIL,
+        Verdict.COUNTERFEIT,
+    ),
+    "a code without a GTIN": (
+        {"barcodes": (code(None),)},
+        "barcode",
+        Outcome.NOT_APPLICABLE,
+        Verdict.GENUINE,
+    ),
+    "foreign barcode, no product": (
+        {"barcodes": (code("00000096385074"),), "seen": ()},
+        "barcode",
+        Outcome.UNCLEAR,
+        Verdict.INCONCLUSIVE,
+    ),
+    "own barcode, no product": ({"seen": ()}, "barcode", Outcome.PASS, Verdict.INCONCLUSIVE),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_cases(case: str) -> None:
+    changes, name, outcome, verdict = CASES[case]
+    judged = run_checks(replace(GENUINE, **changes))
+    assert outcome_of(judged, name) is outcome
+    ruling = rule(judged)
+    assert ruling.verdict is verdict
+    if verdict is Verdict.INCONCLUSIVE:
+        assert ruling.guidance
+        assert ruling.score <= 0.5
+    else:
+        assert (ruling.score >= 0.5) == (verdict is Verdict.GENUINE)
+
+
+@pytest.mark.parametrize(
+    ("change", "hint"),
+    [
+        ({"short_side": 80.0}, "closer"),
+        ({"fill": 0.1}, "closer"),
+        ({"sharpness": 0.005}, "focus"),
+        ({"brightness": 30.0}, "brighter"),
+        ({"brightness": 245.0}, "direct light"),
+        ({"contrast": 5.0}, "lens"),
+        ({"glare": 0.3}, "glare"),
+    ],
+)
+def test_a_bad_picture_is_unclear_and_says_how_to_do_better(change: dict[str, float], hint: str) -> None:
+    judged = image_quality.judge(replace(GENUINE, quality=replace(GOOD, **change)))
+    assert judged.check.outcome is Outcome.UNCLEAR
+    assert hint in " ".join(judged.guidance)
+    assert judged.check.score is not None
+    assert judged.check.score <= 0.5
+    assert judged.check.values["sharpness"] == replace(GOOD, **change).sharpness
+
+
+def test_the_product_that_the_caller_names_is_judged() -> None:
+    both = replace(GENUINE, seen=(*GENUINE.seen, seen("soap", 0.6, (500.0, 0.0, 600.0, 90.0))), gtin=SOAP)
+    assert product.judge(both).check.values["label"] == "soap"
+    assert product.judge(replace(both, gtin=None)).check.values["label"] == "tea"
+
+
+def test_every_number_is_told() -> None:
+    told = {one.check.name: one.check.values for one in run_checks(replace(GENUINE, seen=GENUINE.seen[:2]))}
+    assert told["marks"]["missing"] == ["seal"]
+    assert told["marks"]["confidence"] == {"logo": 0.9, "seal": 0.0}
+    assert told["product"]["threshold"] == 0.5
+    assert told["barcode"]["read"] == [{"text": TEA, "format": "EAN-13", "gtin": TEA}]
+
+
+confidences = st.floats(0.05, 1)
+
+
+@given(confidences, confidences, confidences, confidences, st.sampled_from([None, TEA, SOAP]))
+def test_the_verdict_and_the_score_always_agree(
+    tea: float, logo: float, seal: float, dots: float, gtin: str | None
+) -> None:
+    things = (seen("tea", tea, BOX), seen("logo", logo), seen("seal", seal), seen("dots", dots))
+    judged = run_checks(replace(GENUINE, seen=things, barcodes=(code(gtin),) if gtin else ()))
+    ruling = rule(judged)
+    assert 0 <= ruling.score <= 1
+    if ruling.verdict is Verdict.GENUINE:
+        assert ruling.score >= 0.5
+        assert min(tea, logo, seal) >= 0.5 > dots
+    elif ruling.verdict is Verdict.COUNTERFEIT:
+        assert ruling.score < 0.5
+    else:
+        assert ruling.score <= 0.5
+
+
+@given(st.floats(0, 1), st.floats(0, 1), st.floats(0.01, 0.99))
+def test_grades_rise_with_confidence_and_cross_one_half_at_the_threshold(
+    low: float, high: float, threshold: float
+) -> None:
+    low, high = sorted((low, high))
+    assert 0 <= grade(low, threshold) <= grade(high, threshold) <= 1
+    assert (grade(low, threshold) >= 0.5) == (low >= threshold)
+
+
+def test_names_are_those_of_the_design() -> None:
+    assert [module.NAME for module in (image_quality, barcode, product, marks, counterfeit_marks)] == [
+        "image_quality",
+        "barcode",
+        "product",
+        "marks",
+        "counterfeit_marks",
+    ]

@@ -1,0 +1,121 @@
+"""The split of a dataset: what must hold for any pictures, and how well it spreads for usual ones."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections import Counter
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from assay_registry.splits import FEW, MIN_VAL, Candidate, Split, find_roots, split_groups
+
+LABELS = st.frozensets(st.sampled_from(["box", "logo", "seal", "dots", "rare"]), max_size=5)
+SPLITS: st.SearchStrategy[Split | None] = st.sampled_from([None, None, None, "train", "val"])
+
+
+def name(number: int) -> str:
+    return hashlib.sha256(str(number).encode()).hexdigest()
+
+
+@st.composite
+def collections(draw: st.DrawFn, *, grouped: bool = True, chosen: bool = True) -> list[Candidate]:
+    size = draw(st.integers(0, 60))
+    return [
+        Candidate(
+            name(number),
+            draw(LABELS),
+            name(draw(st.integers(0, size - 1))) if grouped and draw(st.booleans()) else None,
+            draw(SPLITS) if chosen else None,
+        )
+        for number in range(size)
+    ]
+
+
+@given(collections())
+@settings(max_examples=150, deadline=None)
+def test_every_picture_has_a_split_and_no_group_straddles(pictures: list[Candidate]) -> None:
+    splits = split_groups(pictures)
+    assert set(splits) == {picture.sha256 for picture in pictures}
+    for picture in pictures:
+        if picture.near_duplicate_of is not None:
+            assert splits[picture.sha256] == splits[picture.near_duplicate_of]
+
+
+@given(collections(), st.randoms(use_true_random=False))
+@settings(max_examples=100, deadline=None)
+def test_the_order_of_the_pictures_does_not_matter(pictures: list[Candidate], order: random.Random) -> None:
+    shuffled = pictures[:]
+    order.shuffle(shuffled)
+    assert split_groups(shuffled) == split_groups(pictures)
+
+
+@given(collections())
+@settings(max_examples=100, deadline=None)
+def test_the_brands_own_choice_holds_for_its_whole_group(pictures: list[Candidate]) -> None:
+    splits = split_groups(pictures)
+    roots = find_roots({picture.sha256: picture.near_duplicate_of for picture in pictures})
+    for group in set(roots.values()):
+        chosen = {picture.split for picture in pictures if roots[picture.sha256] == group} - {None}
+        if chosen:
+            assert splits[group] == ("val" if "val" in chosen else "train")
+
+
+@given(collections(grouped=False, chosen=False))
+@settings(max_examples=150, deadline=None)
+def test_each_label_with_enough_pictures_is_judged_and_learnt(pictures: list[Candidate]) -> None:
+    splits = split_groups(pictures)
+    totals = Counter(label for picture in pictures for label in picture.labels)
+    judging = Counter(
+        label for picture in pictures if splits[picture.sha256] == "val" for label in picture.labels
+    )
+    for label, total in totals.items():
+        if total >= FEW:
+            assert judging[label] >= MIN_VAL
+
+
+@given(st.dictionaries(st.integers(0, 30), st.one_of(st.none(), st.integers(0, 40)), max_size=30))
+@settings(max_examples=100, deadline=None)
+def test_pictures_that_hang_together_have_one_root(links: dict[int, int | None]) -> None:
+    named = {name(key): None if value is None else name(value) for key, value in links.items()}
+    roots = find_roots(named)
+    assert set(roots) == set(named)
+    for key, value in named.items():
+        if value in named:
+            assert roots[key] == roots[value]
+        assert roots[key] in {*named, *named.values()}
+
+
+def test_pictures_without_links_stay_apart() -> None:
+    roots = find_roots({"c": "b", "b": "a", "x": None, "y": "lost", "z": "lost"})
+    assert roots["b"] == roots["c"]
+    assert len(set(roots.values())) == 3
+    assert roots["y"] == roots["z"] != roots["x"]
+
+
+def test_a_usual_brand_is_split_about_one_to_four() -> None:
+    pictures = [
+        Candidate(name(number), frozenset({"carton", "logo"} if number % 2 else {"bottle", "seal"}))
+        for number in range(200)
+    ]
+    judging = [sha256 for sha256, split in split_groups(pictures).items() if split == "val"]
+    assert 36 <= len(judging) <= 44
+    labels = {picture.sha256: picture.labels for picture in pictures}
+    cartons = sum("carton" in labels[sha256] for sha256 in judging)
+    assert abs(cartons - len(judging) / 2) <= 3
+
+
+def test_labels_with_few_pictures_are_left_to_learn_from() -> None:
+    usual = [Candidate(name(number), frozenset({"carton"})) for number in range(40)]
+    rare = [Candidate(name(100 + number), frozenset({"carton", "stain"})) for number in range(3)]
+    splits = split_groups(usual + rare)
+    assert {splits[picture.sha256] for picture in rare} == {"train"}
+    assert Counter(splits.values())["val"] >= 7
+
+
+def test_few_pictures_still_leave_one_to_judge_by() -> None:
+    pictures = [Candidate(name(number), frozenset({"carton"})) for number in range(4)]
+    assert Counter(split_groups(pictures).values()) == {"train": 3, "val": 1}
+    twins = [Candidate(name(number), frozenset({"carton"}), name(0)) for number in range(9)]
+    assert set(split_groups(twins).values()) == {"train"}

@@ -1,0 +1,56 @@
+"""The weights file: what goes in comes out, and nothing else does."""
+
+from __future__ import annotations
+
+import json
+import struct
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from assay_shared.detector.architecture import build_detector
+from assay_shared.detector.weights import WeightsInvalid, hash_file, load_weights, save_weights
+from assay_shared.errors import InvalidRequest
+from tests.unit.shared.detector.conftest import LABELS
+
+
+def test_weights_come_back_and_are_small_and_no_pickle(weights_file: Path, tmp_path: Path) -> None:
+    detector = build_detector("yolov5nu", LABELS)
+    load_weights(detector, weights_file)
+    again = tmp_path / "again.safetensors"
+    save_weights(detector, again)
+    assert hash_file(again) == hash_file(weights_file)
+    data = weights_file.read_bytes()
+    header = json.loads(data[8 : 8 + struct.unpack("<Q", data[:8])[0]])
+    assert {entry["dtype"] for entry in header.values()} == {"F16"}
+    assert not any("running_mean" in name or ".bn." in name for name in header)
+    assert len(data) < 6_000_000
+
+
+@pytest.mark.parametrize("cut", [0, 4, 2000, 1_000_000])
+def test_a_cut_file_is_refused(weights_file: Path, tmp_path: Path, cut: int) -> None:
+    broken = tmp_path / "model.safetensors"
+    broken.write_bytes(weights_file.read_bytes()[:cut])
+    with pytest.raises(WeightsInvalid, match=r"model\.safetensors"):
+        load_weights(build_detector("yolov5nu", LABELS), broken)
+
+
+def test_other_shapes_names_and_numbers_are_refused(weights_file: Path, tmp_path: Path) -> None:
+    with pytest.raises(WeightsInvalid, match="shape"):
+        load_weights(build_detector("yolov5nu", 3), weights_file)
+    tensors = load_file(weights_file)
+    name = next(iter(tensors))
+    odd = tmp_path / "odd.safetensors"
+    save_file({key: value for key, value in tensors.items() if key != name}, odd)
+    with pytest.raises(WeightsInvalid, match="other weights"):
+        load_weights(build_detector("yolov5nu", LABELS), odd)
+    save_file(tensors | {name: torch.full_like(tensors[name], float("nan"))}, odd)
+    with pytest.raises(WeightsInvalid, match="not finite"):
+        load_weights(build_detector("yolov5nu", LABELS), odd)
+
+
+def test_an_unknown_architecture_is_refused() -> None:
+    with pytest.raises(InvalidRequest, match="yolov9"):
+        build_detector("yolov9", 2)
