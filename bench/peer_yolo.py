@@ -19,7 +19,7 @@ from assay_shared.detector.weights import load_weights
 
 def create_app(weights: Path, labels: int) -> FastAPI:
     """The app, with the same weights as ours, and one warming prediction done."""
-    from ultralytics import YOLO
+    from ultralytics.models import YOLO
 
     folded = build_detector("yolov5nu", labels)
     load_weights(folded, weights)

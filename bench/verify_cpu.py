@@ -3,8 +3,9 @@
 Real object store, TorchServe, engine and verify API. The peer is bench/peer_yolo.py, FastAPI with
 `YOLO.predict` on the same weights, in the same run, asked in turn with the same photos. The weights are
 bundled base weights, which know nothing of the photos; their confidences are shifted so that a few boxes are
-found in each, as by a trained detector. Ours also reads barcodes, measures quality, runs all checks and
-writes the log entry to disk; the peer detects, and no more.
+found in each, as by a trained detector. They are marks and no products, so barcodes are read in the whole
+picture. Ours also measures quality, runs all checks and writes the log entry to disk; the peer detects, and
+no more. ASSAY_ENGINE_WORKERS=1 gives one worker all cores, which is best for one caller at a time.
 """
 
 from __future__ import annotations
@@ -56,6 +57,8 @@ Pixels = npt.NDArray[np.uint8]
 
 SIZE = (4032, 3024)
 PHOTOS = 6
+QUALITY = 96
+"""Gives files of the size that phones write."""
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "8"))
 WARMING = 2
 LABELS = 80
@@ -78,12 +81,7 @@ def main() -> int:
     """Measures and prints; 0 when the target is reached."""
     brand = make_brand()
     print(f"rendering {PHOTOS} photos of {SIZE[0]} x {SIZE[1]} ...", flush=True)
-    photos = [
-        encode_photo(
-            render_photo(brand, seed, width=SIZE[0], height=SIZE[1], barcode_visible=True), "jpeg", quality=90
-        )
-        for seed in range(PHOTOS)
-    ]
+    photos = [make_photo(brand, seed) for seed in range(PHOTOS)]
     sample = letterbox(render_photo(brand, 0).pixels, 640)[0]
     with tempfile.TemporaryDirectory() as folder, running(Path(folder), brand, sample) as servers:
         ours: list[float] = []
@@ -99,6 +97,12 @@ def main() -> int:
                         peer.append(peer_ms)
                         stages.append(timings)
     return report(photos, ours, peer, stages)
+
+
+def make_photo(brand: DemoBrand, seed: int) -> bytes:
+    """A JPEG of a package with a readable barcode, of the pixels and bytes that phones write."""
+    photo = render_photo(brand, seed, width=SIZE[0], height=SIZE[1], barcode_visible=True)
+    return encode_photo(photo, "jpeg", quality=QUALITY)
 
 
 def report(photos: list[bytes], ours: list[float], peer: list[float], stages: list[dict[str, float]]) -> int:
@@ -249,7 +253,7 @@ def publish(store: ObjectStore, brand: DemoBrand, folder: Path, sample: Pixels) 
         architecture="yolov5nu",
         image_size=640,
         labels=[
-            ModelLabel(index=index, name=f"label-{index}", role=LabelRole.PRODUCT, threshold=0.1)
+            ModelLabel(index=index, name=f"label-{index}", role=LabelRole.MARK, threshold=0.5)
             for index in range(LABELS)
         ],
         required_marks={},

@@ -124,6 +124,12 @@ class BrandClient:
             time.sleep(POLL_SECONDS)
         raise BrandFailed(f"The run did not end within {timeout:.0f} s; it is {seen['state']}")
 
+    def run_log(self, run: str) -> str:
+        """What a run logged."""
+        response = self._http.get(f"{self._path}/training-runs/{run}/log", headers=self._key)
+        response.raise_for_status()
+        return response.text
+
     def wait_until_live(self, version: str, timeout: float) -> dict[str, Any]:
         """Waits until a model version has passed its gate and is live; returns it."""
         deadline = time.monotonic() + timeout
@@ -135,6 +141,15 @@ class BrandClient:
                 raise BrandFailed(f"The gate rejected the model: {'; '.join(seen['reasons'])}")
             time.sleep(POLL_SECONDS)
         raise BrandFailed(f"The model is not live after {timeout:.0f} s; it is {seen['state']}")
+
+    def wait_until_judging(self, picture: bytes, timeout: float) -> float:
+        """Waits until the verify API has picked the live model up, within seconds; returns them."""
+        started = time.monotonic()
+        while time.monotonic() < started + timeout:
+            if self.verify(picture, brand=self.brand.slug).status != httpx.codes.CONFLICT:
+                return time.monotonic() - started
+            time.sleep(POLL_SECONDS)
+        raise BrandFailed(f"The verify API has not picked the live model up after {timeout:.0f} s")
 
     def images(self, state: str) -> list[dict[str, Any]]:
         """All the brand's images in a state, through every page."""

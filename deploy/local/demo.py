@@ -79,6 +79,8 @@ def play_brand(stack: Stack, console: Console) -> list[Conclusion]:
             conclusions.append(
                 Conclusion(f"Model {version['version']} passed its gate and is live (mAP50 {map50})", True)
             )
+            seconds = client.wait_until_judging(photos[0].data, 10)
+            console.print(f"The verify API picked the model up {seconds:.1f} s later")
             minutes = (time.monotonic() - started) / 60
             console.print(f"From the first photo to the live model: {minutes:.1f} minutes")
             judged = verify(client, test_photos(brand, TEST_PHOTOS), console)

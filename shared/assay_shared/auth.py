@@ -35,17 +35,24 @@ class Principal:
     def require(self, brand: str, scope: Scope | None = None) -> None:
         """Lets the caller act on a brand.
 
-        With a scope: the key must carry it. Raises NotFound for another brand's things (they do not
-        exist for this caller) and NotAllowed when the scope is missing.
+        With a scope: the key must carry it. Without: reading, for every key but those that may only verify,
+        which end up in apps. Raises NotFound for another brand's things (they do not exist for this caller)
+        and NotAllowed when the scope is missing.
         """
+        self.require_brand(brand)
         if self.admin:
             return
-        if self.brand != brand:
-            raise NotFound(f"There is no brand {brand!r} that this key may see")
+        if scope is None and self.scopes <= {Scope.VERIFY}:
+            raise NotAllowed("This key may verify and read verifications, and nothing else")
         if scope is not None and scope not in self.scopes:
             raise NotAllowed(
                 f"This key lacks the scope {scope.value!r}; it has {sorted(s.value for s in self.scopes)}"
             )
+
+    def require_brand(self, brand: str) -> None:
+        """Raises NotFound unless the caller is the admin or holds a key of the brand."""
+        if not self.admin and self.brand != brand:
+            raise NotFound(f"There is no brand {brand!r} that this key may see")
 
     def require_admin(self) -> None:
         """Raises NotAllowed unless the caller holds the admin key."""

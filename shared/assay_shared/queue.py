@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 import redis
 from celery import Celery
-from kombu.entity import Queue
+from kombu.entity import Exchange, Queue
 from kombu.exceptions import OperationalError
 
 from assay_shared.errors import BrokerUnavailable
@@ -55,7 +55,7 @@ def make_celery(broker_url: str, queues: tuple[str, ...]) -> Celery:
         broker_connection_max_retries=None,
         task_default_queue=INGEST,
         task_create_missing_queues=False,
-        task_queues=[Queue(name) for name in (INGEST, EVENTS, TRAIN)],
+        task_queues=[Queue(name, Exchange(name), routing_key=name) for name in (INGEST, EVENTS, TRAIN)],
         task_routes={
             INGEST_OBJECT: {"queue": INGEST},
             MODEL_ARRIVED: {"queue": EVENTS},

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
 from assay_shared.auth import Scope
 
@@ -237,13 +238,19 @@ ACTIVE_STATES = (RunState.QUEUED, RunState.PREPARING, RunState.TRAINING, RunStat
 
 
 class Progress(Wire):
-    """How far a run is. Losses by name (`box`, `cls`, `dfl`)."""
+    """How far a run is. Losses by name (`box`, `cls`, `dfl`); one that is not finite is left out, for JSON
+    has no word for it."""
 
     epoch: int = 0
     epochs: int = 0
     losses: dict[str, float] = Field(default_factory=dict)
     map50: float | None = None
     seconds_left: float | None = None
+
+    @field_validator("losses")
+    @classmethod
+    def _keep_finite(cls, losses: dict[str, float]) -> dict[str, float]:
+        return {name: loss for name, loss in losses.items() if math.isfinite(loss)}
 
 
 class TrainingRun(Wire):

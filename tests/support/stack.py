@@ -23,6 +23,8 @@ TINY_OPTIONS = {"image_size": 96, "epochs": 2, "batch": 8}
 """A run that only shows the way: its model knows nothing."""
 LENIENT = {"gate": {"min_map50": 0, "min_image_accuracy": 0}, "min_images_per_label": 2}
 """Settings of a brand whose gate lets such a model pass."""
+PHOTOS = 18
+"""Enough for two of each label, the known fake's included."""
 PHOTO_SIZE = {"width": 480, "height": 360}
 
 
@@ -48,7 +50,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 def taught_brand(stack: Stack) -> Iterator[TaughtBrand]:
     """A brand that uploaded by HTTP and S3, said "finished", and has a live model."""
     with new_brand(stack, "taught") as client:
-        photos = list(training_photos(client.brand, 18, **PHOTO_SIZE))
+        photos = list(training_photos(client.brand, PHOTOS, **PHOTO_SIZE))
         uploads = [client.start_upload(), client.start_upload()]
         for photo in photos[:9]:
             client.upload_by_http(uploads[0], photo)
@@ -56,6 +58,7 @@ def taught_brand(stack: Stack) -> Iterator[TaughtBrand]:
             client.upload_by_s3(uploads[1], photo)
         run = client.watch_run(client.finish(TINY_OPTIONS), 180)
         client.wait_until_live(run["model_version"], 30)
+        client.wait_until_judging(photos[0].data, 30)
         yield TaughtBrand(client, photos, uploads, run["model_version"])
 
 

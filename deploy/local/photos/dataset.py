@@ -14,7 +14,7 @@ from deploy.local.photos.render import KINDS, render_photo
 SCENES_PER_SEED = 100_000
 """Scene numbers that belong to one seed, so that sets of different seeds share no scene."""
 
-_KNOWN_FAKES_EVERY = 10
+_KNOWN_FAKES_EVERY = 5
 _PORTRAIT_SHARE = 0.35
 _COVERED_EVERY = 8
 
@@ -35,12 +35,12 @@ def training_photos(
 ) -> Iterator[DemoPhoto]:
     """Yield `count` annotated photos to learn from, balanced over products, in mixed formats.
 
-    All are genuine but one in ten, which shows a known fake: its emblem is annotated as `fake-logo`.
+    All are genuine but one in five, which shows a known fake: its emblem is annotated as `fake-logo`.
     JPEG takes all eight orientations. About a third are upright pictures (width and height swapped).
     """
     yielded = 0
     for index in range(count):
-        fake = index % _KNOWN_FAKES_EVERY == 5
+        fake = index % _KNOWN_FAKES_EVERY == 2
         kind = "wrong-logo" if fake else "genuine"
         # The fakes are counted on their own, or an even step would give all of them to one product.
         product = (index // _KNOWN_FAKES_EVERY if fake else yielded) % len(brand.products)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import shutil
 import sys
 import tempfile
 from pathlib import Path
-
-import ts
 
 from assay_engine.settings import TorchServeSettings
 
@@ -35,8 +34,11 @@ LOG4J = """<?xml version="1.0" encoding="UTF-8"?>
 def write_files(settings: TorchServeSettings, workers: int) -> list[str]:
     """Writes all files under `{data_dir}/torchserve` and gives Java's arguments.
 
+    Raises SystemExit where the package torchserve is missing.
+
     Its sockets lie there too, private to this instance, or in a temporary folder where that path is too long.
     """
+    package = _find_torchserve()
     home = (settings.data_dir / "torchserve").absolute()
     shutil.rmtree(home, ignore_errors=True)
     sockets = home / "tmp"
@@ -49,11 +51,11 @@ def write_files(settings: TorchServeSettings, workers: int) -> list[str]:
     return [
         "-Xmx512m",
         "-XX:+UseSerialGC",
-        "-Dmodel_server_home=" + str(Path(ts.__file__).parent.parent),
+        f"-Dmodel_server_home={package.parent}",
         f"-Dlog4j.configurationFile=file://{home / 'log4j2.xml'}",
         f"-Djava.io.tmpdir={sockets}",
         "-cp",
-        str(Path(ts.__file__).parent / "frontend" / "*"),
+        str(package / "frontend" / "*"),
         "org.pytorch.serve.ModelServer",
         "--python",
         sys.executable,
@@ -63,6 +65,14 @@ def write_files(settings: TorchServeSettings, workers: int) -> list[str]:
         str(home / "store"),
         "-ncs",
     ]
+
+
+def _find_torchserve() -> Path:
+    """The folder of the package `ts`, without importing it (and torch with it)."""
+    found = importlib.util.find_spec("ts")
+    if found is None or found.origin is None:
+        raise SystemExit("The package torchserve is not installed: install assay-inference[engine]")
+    return Path(found.origin).parent
 
 
 def _write_model(folder: Path, settings: TorchServeSettings, workers: int) -> None:

@@ -16,7 +16,9 @@ from assay_shared.errors import InvalidRequest
 from assay_shared.gtin import normalise_gtin
 
 _FORMATS = zxingcpp.BarcodeFormat
-READ = (_FORMATS.EANUPC, _FORMATS.ITF14, _FORMATS.QRCode, _FORMATS.DataMatrix, _FORMATS.DataBar)
+READ = zxingcpp.BarcodeFormats(
+    [_FORMATS.EANUPC, _FORMATS.ITF14, _FORMATS.QRCode, _FORMATS.DataMatrix, _FORMATS.DataBar]
+)
 DIAGONAL = 45.0
 """Degrees; one-dimensional codes turned so far are found only in a turned picture."""
 
@@ -38,11 +40,14 @@ class Barcode:
     problem: str | None = None
 
 
-def find_quickly(picture: Picture) -> list[Barcode]:
-    """Codes in the reduced picture: upright ones first (20 ms for 3 megapixels), then all ways."""
-    grey = _grey(picture.pixels)
+def find_quickly(picture: Picture, region: Rectangle | None = None) -> list[Barcode]:
+    """Codes in a region of the reduced picture (None: everywhere): upright ones first (20 ms for 3
+    megapixels), then all ways."""
+    grey, corner = _cut(_grey(picture.pixels), region, picture.scale)
     found = _scan(grey, picture.scale, thorough=False)
-    return found if carries_gtin(found) else _scan(grey, picture.scale, thorough=True) or found
+    if not carries_gtin(found):
+        found = _scan(grey, picture.scale, thorough=True) or found
+    return _move(found, corner)
 
 
 def find_thoroughly(picture: Picture, region: Rectangle | None = None) -> list[Barcode]:

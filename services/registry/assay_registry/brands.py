@@ -11,7 +11,6 @@ from assay_registry.idempotency import IdempotencyKey, make_fingerprint, replay_
 from assay_registry.models import BrandRow
 from assay_registry.paging import Paging, paginate
 from assay_registry.publishing import publish
-from assay_shared.auth import Scope
 from assay_shared.errors import Conflict
 from assay_shared.wire import Brand, BrandPatch, BrandSettings, NewBrand, Page
 
@@ -52,8 +51,10 @@ def show_brand(context: ContextDep, principal: PrincipalDep, brand: str) -> Bran
 
 @router.patch("/{brand}", summary="Change a brand's name or settings")
 def change_brand(context: ContextDep, principal: PrincipalDep, brand: str, body: BrandPatch) -> Brand:
-    """What is given replaces what is there; `settings` as a whole. Needs the scope `manage`."""
-    principal.require(brand, Scope.MANAGE)
+    """What is given replaces what is there; `settings` as a whole. For the admin: a brand does not loosen
+    its own gate."""
+    principal.require_brand(brand)
+    principal.require_admin()
     with context.database.session() as session:
         row = find_brand(session, brand)
         if body.name is not None:

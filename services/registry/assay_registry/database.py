@@ -10,7 +10,10 @@ from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.exc import DataError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
+from assay_shared import logs
 from assay_shared.errors import InvalidRequest, Unavailable
+
+log = logs.get_logger(__name__)
 
 
 class Database:
@@ -30,6 +33,7 @@ class Database:
             with self._sessions() as session, session.begin():
                 yield session
         except OperationalError as error:
+            log.warning("the database does not answer", error=str(error.orig))
             raise Unavailable("The database does not answer; try again") from error
         except DataError as error:
             # PostgreSQL takes no NUL in texts, wherever in a request it came from.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import delete, select, tuple_
 from sqlalchemy.orm import Session
 
 from assay_registry.models import BrandRow, FileRow, UploadRow
@@ -21,6 +22,9 @@ UNANNOTATED, NO_IMAGE = "unannotated", "no-image"
 MOVED = frozenset({UNANNOTATED, NO_IMAGE})
 """Codes of files that the registry itself moved to quarantine, until their other half arrives. The code
 stays on an accepted file until the copy in quarantine is gone."""
+
+CLAIM_LASTS = timedelta(minutes=10)
+"""No storing of an upload lasts this long; a row without an object after it is of a process that died."""
 
 _KINDS = {"json": ANNOTATION, "zip": ARCHIVE} | dict.fromkeys(
     ("jpg", "jpeg", "jpe", "jfif", "png", "webp", "heic", "heif", "avif", "tif", "tiff"), IMAGE
@@ -93,9 +97,26 @@ def ensure_file(session: Session, source: Source, kind: str) -> FileRow:
         )
     ).one()
     row.kind = kind
+    forget_overwritten(session, row)
     if source.request_id:
         row.request_id = source.request_id
     return row
+
+
+def forget_overwritten(session: Session, row: FileRow) -> None:
+    """Drops the rows of earlier contents of this name that were overwritten before `ingest` could read them;
+    they would be `received` for ever."""
+    session.execute(
+        delete(FileRow).where(
+            FileRow.brand == row.brand,
+            FileRow.upload == row.upload,
+            FileRow.name == row.name,
+            FileRow.id < row.id,
+            FileRow.state == RECEIVED,
+            FileRow.sha256.is_(None),
+            FileRow.document.is_(None),
+        )
+    )
 
 
 def find_files(session: Session, sources: Sequence[Source]) -> dict[Identity, FileRow]:

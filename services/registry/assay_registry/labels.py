@@ -10,11 +10,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from assay_registry.context import ContextDep, PrincipalDep, find_brand
-from assay_registry.models import LabelRow
+from assay_registry.models import LabelRow, ProductRow
 from assay_registry.paging import Paging, paginate
 from assay_registry.upsert import insert_missing
 from assay_shared.auth import Scope
-from assay_shared.errors import InvalidRequest
+from assay_shared.errors import Conflict, InvalidRequest
 from assay_shared.ids import utc_now
 from assay_shared.wire import Label, LabelName, LabelRole, NewLabel, Page
 
@@ -24,7 +24,9 @@ _NAME: TypeAdapter[str] = TypeAdapter(LabelName)
 
 @router.put("/{name}", summary="Set a label's role")
 def put_label(context: ContextDep, principal: PrincipalDep, brand: str, name: str, body: NewLabel) -> Label:
-    """Makes a label or changes its role; the next model version judges by it. Needs the scope `manage`."""
+    """Makes a label or changes its role; the next model version judges by it. Needs the scope `manage`.
+
+    Raises Conflict for the label of a product, which keeps its role."""
     principal.require(brand, Scope.MANAGE)
     try:
         checked = _NAME.validate_python(name)
@@ -35,6 +37,13 @@ def put_label(context: ContextDep, principal: PrincipalDep, brand: str, name: st
     with context.database.session() as session:
         find_brand(session, brand)
         ensure_labels(session, brand, [checked])
+        product = session.scalar(
+            select(ProductRow).where(ProductRow.brand == brand, ProductRow.label == checked)
+        )
+        if product is not None and body.role is not LabelRole.PRODUCT:
+            raise Conflict(
+                f"The label {checked!r} stands for the product {product.gtin}: give that another first"
+            )
         row = session.get_one(LabelRow, (brand, checked))
         row.role = body.role.value
     return Label(name=checked, role=body.role)

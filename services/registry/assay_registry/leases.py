@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 from datetime import datetime, timedelta
 
@@ -135,7 +136,7 @@ def _check_owner(row: TrainingRunRow, token: str) -> None:
 
 
 def _keep_progress(session: Session, row: TrainingRunRow, progress: Progress) -> None:
-    row.progress = progress.model_dump(mode="json")
+    row.progress = _drop_no_numbers(progress).model_dump(mode="json")
     if progress.epoch < 1:
         return
     epoch = session.get(RunEpochRow, (row.id, progress.epoch))
@@ -144,6 +145,17 @@ def _keep_progress(session: Session, row: TrainingRunRow, progress: Progress) ->
         return
     session.add(RunEpochRow(run=row.id, epoch=progress.epoch, progress=row.progress))
     row.attempts = 0
+
+
+def _drop_no_numbers(progress: Progress) -> Progress:
+    """Without NaN and infinity, which losses become when training diverges and PostgreSQL's JSON refuses."""
+
+    def checked(value: float | None) -> float | None:
+        return value if value is not None and math.isfinite(value) else None
+
+    losses = {name: value for name, value in progress.losses.items() if math.isfinite(value)}
+    figures = {"map50": checked(progress.map50), "seconds_left": checked(progress.seconds_left)}
+    return progress.model_copy(update={"losses": losses, **figures})
 
 
 def _end(row: TrainingRunRow, release: Release) -> bool:

@@ -25,7 +25,7 @@ from assay_registry.models import (
 )
 from assay_shared import auth
 from assay_shared.auth import Principal
-from assay_shared.errors import AssayError, NotAuthenticated, NotFound
+from assay_shared.errors import AssayError, NotAllowed, NotAuthenticated, NotFound
 from assay_shared.wire import ACTIVE_STATES, LabelRole
 
 HERE = Path(__file__).parent
@@ -112,8 +112,10 @@ def show_brand(request: Request, context: ContextDep, brand: str, state: str = "
         principal.require(brand)
         with context.database.session() as session:
             page = _read_brand(session, brand, state)
-    except NotFound as error:
-        return _render(request, "missing.html", principal=principal, problem=error.detail, status=404)
+    except (NotFound, NotAllowed) as error:
+        return _render(
+            request, "missing.html", principal=principal, problem=error.detail, status=error.status
+        )
     return _render(request, "brand.html", principal=principal, shown_state=state, **page)
 
 
@@ -152,7 +154,7 @@ def _read_brand(session: Session, slug: str, state: str) -> dict[str, Any]:
     return {
         "brand": brand,
         "images": session.scalars(images.order_by(ImageRow.created_at.desc()).limit(IMAGES_SHOWN)).all(),
-        "counts": dict(session.execute(counts).tuples().all()),
+        "counts": dict(session.execute(counts).all()),
         "products": session.scalars(products).all(),
         "labels": session.scalars(labels).all(),
         "roles": [role.value for role in LabelRole],

@@ -110,10 +110,19 @@ def carry_out(context: Context, pairing: Pairing) -> None:
 
 
 def write_mirror(context: Context, image: ImageRow) -> None:
-    """Writes the annotation of an accepted image beside it in bucket `images`."""
-    boxes = [Annotation.model_validate(box) for box in image.annotations or []]
-    document = to_document(boxes, image.width, image.height, f"{image.sha256}.{image.extension}")
-    context.store.put_json(IMAGES, annotation_key(image.brand, image.sha256), document)
+    """Writes the annotation of an accepted image beside it in bucket `images`; again if it has changed in
+    between, so that the newest stays."""
+    key, written = annotation_key(image.brand, image.sha256), None
+    now: ImageRow | None = image
+    while now is not None and (written is None or written != (now.annotations or [])):
+        written = now.annotations or []
+        boxes = [Annotation.model_validate(box) for box in written]
+        document = to_document(boxes, now.width, now.height, f"{now.sha256}.{now.extension}")
+        context.store.put_json(IMAGES, key, document)
+        with context.database.session() as session:
+            now = session.get(ImageRow, (image.brand, image.sha256))
+    if now is None:
+        context.store.delete(IMAGES, key)
 
 
 def release(context: Context, rows: Sequence[FileRow]) -> None:

@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from assay_registry.context import ContextDep, PrincipalDep, find_brand, touch_brand
 from assay_registry.labels import ensure_labels
-from assay_registry.models import ProductRow
+from assay_registry.models import LabelRow, ProductRow
 from assay_registry.paging import Paging, paginate
 from assay_registry.publishing import publish
 from assay_registry.upsert import insert_missing
@@ -15,7 +15,7 @@ from assay_shared.auth import Scope
 from assay_shared.errors import Conflict
 from assay_shared.gtin import normalise_gtin
 from assay_shared.ids import utc_now
-from assay_shared.wire import NewProduct, Page, Product
+from assay_shared.wire import LabelRole, NewProduct, Page, Product
 
 router = APIRouter(prefix="/v1/brands/{brand}/products", tags=["products"])
 
@@ -25,7 +25,8 @@ def put_product(
     context: ContextDep, principal: PrincipalDep, brand: str, gtin: str, body: NewProduct
 ) -> Product:
     """Makes or changes the product of this GTIN (8, 12, 13 or 14 digits; the check digit is verified). A
-    label that is not there yet is made with the role `product`. Needs the scope `manage`."""
+    label that is not there yet is made with the role `product`. Raises Conflict when the label
+    has another role or the GTIN is another brand's. Needs the scope `manage`."""
     principal.require(brand, Scope.MANAGE)
     number = normalise_gtin(gtin)
     with context.database.session() as session:
@@ -37,6 +38,11 @@ def put_product(
             raise Conflict(f"GTIN {number} belongs to another brand already")
         row.name, row.label = body.name, body.label
         ensure_labels(session, brand, [body.label])
+        role = session.get_one(LabelRow, (brand, body.label)).role
+        if role != LabelRole.PRODUCT:
+            raise Conflict(
+                f"The label {body.label!r} has the role {role!r}; a product needs one of role 'product'"
+            )
     publish(context, brand)
     return Product(gtin=number, name=body.name, label=body.label)
 

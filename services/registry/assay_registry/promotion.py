@@ -59,17 +59,25 @@ def point(context: Context, brand: str) -> None:
 
 
 def repair_pointers(context: Context, *, everything: bool) -> None:
-    """Writes the pointers that differ from the database: of all brands, or of those that changed lately."""
+    """Writes the pointers that differ from the database: of all brands, or of those that changed lately.
+
+    A brand whose files are gone is logged and does not keep the others from it. Raises Unavailable.
+    """
     query = select(ModelVersionRow).where(ModelVersionRow.state == "live")
     if not everything:
         query = query.where(ModelVersionRow.live_since > utc_now() - RECENT)
     with context.database.session() as session:
         wanted = [(row.brand, _describe(row)) for row in session.scalars(query)]
     for brand, pointer in wanted:
-        if read_pointer(context, brand) != pointer:
+        if read_pointer(context, brand) == pointer:
+            continue
+        try:
             copy_served_files(context, brand, pointer.version)
-            _point(context, brand)
-            log.warning("pointer repaired", brand=brand, version=pointer.version)
+        except NotFound as error:
+            log.warning("pointer not repaired: the live version is gone", brand=brand, error=error.detail)
+            continue
+        _point(context, brand)
+        log.warning("pointer repaired", brand=brand, version=pointer.version)
 
 
 def read_pointer(context: Context, brand: str) -> LivePointer | None:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import anyio.to_thread
+from sse_starlette import ServerSentEvent
 
 from assay_registry.context import Context
 from assay_registry.models import TrainingRunRow
@@ -14,22 +15,20 @@ from assay_shared.errors import Unavailable
 from assay_shared.wire import ACTIVE_STATES, TrainingRun
 
 POLL_SECONDS = 1.0
-QUIET_POLLS = 15
-"""Polls without news after which a comment is sent, so that gateways do not take the stream for dead."""
+PING_SECONDS = 15
+"""How often a comment is sent, so that gateways do not take a stream without news for dead."""
 
 
-async def stream_run(context: Context, run: str) -> AsyncIterator[str]:
+async def stream_run(context: Context, run: str) -> AsyncIterator[ServerSentEvent]:
     """Events named `run`, each with the whole wire.TrainingRun as JSON: one at once, one for each change,
     the last when the run is over. Then the stream ends. While the database is away it is silent."""
-    last, quiet = "", 0
+    last = ""
     while True:
         described = await anyio.to_thread.run_sync(_read, context, run)
         text = described.model_dump_json() if described else last
         if text != last:
-            last, quiet = text, 0
-            yield f"event: run\ndata: {text}\n\n"
-        elif (quiet := quiet + 1) % QUIET_POLLS == 0:
-            yield ": still here\n\n"
+            last = text
+            yield ServerSentEvent(text, event="run", sep="\n")
         if described and described.state not in ACTIVE_STATES:
             return
         await asyncio.sleep(POLL_SECONDS)

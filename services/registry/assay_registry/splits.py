@@ -62,6 +62,7 @@ class _Splitter:
 
     def __init__(self, candidates: Sequence[Candidate]) -> None:
         self._groups = _group(candidates)
+        self._counts = {name: _count(members) for name, members in self._groups.items()}
         self._totals = _count(candidates)
         self._judging = Counter[str]()
         self._val: set[str] = set()
@@ -81,7 +82,7 @@ class _Splitter:
         for label in sorted(self._totals, key=lambda label: (self._totals[label], label)):
             self._judge_label(label)
         for name in self._unused():
-            if self._pictures + len(self._groups[name]) <= self._wanted and self._is_fair(name):
+            if self._fits(name) and self._is_fair(name):
                 self._take(name)
         if not self._val and len(self._groups) > 1:
             for name in sorted(self._unused(), key=self._count_starved)[:1]:
@@ -93,12 +94,16 @@ class _Splitter:
         }
 
     def _judge_label(self, label: str) -> None:
-        shown = [name for name in self._unused() if any(label in each.labels for each in self._groups[name])]
+        shown = [name for name in self._free if label in self._counts[name]]
         while self._totals[label] >= FEW and self._judging[label] < MIN_VAL:
             shown = [name for name in shown if name not in self._val and not self._starves(name, label)]
             if not shown:
                 return
-            self._take(min(shown, key=self._count_starved))
+            best = (name for name in shown if self._fits(name) and not self._count_starved(name))
+            self._take(
+                next(best, None)
+                or min(shown, key=lambda name: (self._count_starved(name), len(self._groups[name])))
+            )
 
     def _unused(self) -> list[str]:
         return [name for name in self._free if name not in self._val]
@@ -106,22 +111,25 @@ class _Splitter:
     def _take(self, name: str) -> None:
         self._val.add(name)
         self._pictures += len(self._groups[name])
-        self._judging.update(_count(self._groups[name]))
+        self._judging.update(self._counts[name])
+
+    def _fits(self, name: str) -> bool:
+        return self._pictures + len(self._groups[name]) <= self._wanted
 
     def _starves(self, name: str, label: str) -> bool:
         """Whether learning would keep less than half of this label's pictures without the group."""
-        left = self._totals[label] - self._judging[label] - _count(self._groups[name])[label]
+        left = self._totals[label] - self._judging[label] - self._counts[name][label]
         return left < max(1, self._totals[label] // 2)
 
     def _count_starved(self, name: str) -> int:
-        return sum(self._starves(name, label) for label in _count(self._groups[name]))
+        return sum(self._starves(name, label) for label in self._counts[name])
 
     def _is_fair(self, name: str) -> bool:
         """Whether no label gets far beyond its share by this group, and none is held out that has few."""
         return all(
             self._totals[label] >= FEW
             and self._judging[label] + number <= max(MIN_VAL, round(self._totals[label] * VAL_SHARE) + 1)
-            for label, number in _count(self._groups[name]).items()
+            for label, number in self._counts[name].items()
         )
 
 

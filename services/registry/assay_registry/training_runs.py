@@ -7,17 +7,18 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import PlainTextResponse, StreamingResponse
+from fastapi.responses import PlainTextResponse
 from sqlalchemy import Select, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
+from sse_starlette import EventSourceResponse
 
 from assay_registry import datasets, pairing
 from assay_registry.context import Context, ContextDep, PrincipalDep, find_brand
 from assay_registry.idempotency import IdempotencyKey, make_fingerprint, replay_or_run
 from assay_registry.models import RunLogRow, TrainingRunRow
 from assay_registry.paging import Paging, paginate
-from assay_registry.run_events import stream_run
+from assay_registry.run_events import PING_SECONDS, stream_run
 from assay_registry.run_states import (
     announce,
     describe_run,
@@ -89,18 +90,16 @@ def show_run(context: ContextDep, principal: PrincipalDep, brand: str, run: str)
 
 @router.get(
     "/{run}/events",
-    response_class=StreamingResponse,
+    response_class=EventSourceResponse,
     responses={200: {"content": {"text/event-stream": {}}, "description": "events named `run`"}},
 )
-def watch_run(context: ContextDep, principal: PrincipalDep, brand: str, run: str) -> StreamingResponse:
+def watch_run(context: ContextDep, principal: PrincipalDep, brand: str, run: str) -> EventSourceResponse:
     """Server-sent events: `event: run` with the run as JSON, on each change until it is over."""
     principal.require(brand)
     with context.database.session() as session:
         _find_run(session, brand, run)
-    return StreamingResponse(
-        stream_run(context, run),
-        media_type="text/event-stream",
-        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    return EventSourceResponse(
+        stream_run(context, run), sep="\n", ping=PING_SECONDS, headers={"Cache-Control": "no-store"}
     )
 
 

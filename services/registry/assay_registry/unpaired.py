@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from assay_registry.context import Context
 from assay_registry.files import (
     ANNOTATION,
+    CLAIM_LASTS,
     IMAGE,
     MOVED,
     NO_IMAGE,
@@ -25,6 +26,7 @@ from assay_registry.files import (
     is_ingested,
     lock_brand,
     quarantined_key,
+    refuse,
     upload_key,
 )
 from assay_registry.models import FileRow, ImageRow
@@ -77,7 +79,23 @@ def quarantine_unpaired(context: Context, brand: str) -> int:
                 _remove_original(context, row)
         elif is_ingested(row):
             moved += _move(context, row)
+        else:
+            _give_up_vanished(context, row)
     return moved
+
+
+def _give_up_vanished(context: Context, row: FileRow) -> None:
+    """Marks a file that left the inbox before it was read: deleted or overwritten there, or never stored
+    because the process died."""
+    stored = context.store.stat(UPLOADS, upload_key(row))
+    if row.created_at > utc_now() - CLAIM_LASTS or (stored is not None and stored.etag == row.etag):
+        return
+    with context.database.session() as session:
+        lock_brand(session, row.brand)
+        now = session.get(FileRow, row.id)
+        if now is not None and now.state == RECEIVED and not is_ingested(now):
+            refuse(now, "vanished", "The file left the inbox before it could be read. Upload it again.")
+            now.settled = True
 
 
 def _move(context: Context, row: FileRow) -> bool:
@@ -91,8 +109,9 @@ def _move(context: Context, row: FileRow) -> bool:
             now.state, now.code, now.reason = QUARANTINED, code, reason
             _give_up_image(session, now)
     if not alone:
-        # Its other half came in between.
-        delete_quarantined(context.store, row, keep_original=False)
+        # Its other half came in between. One that another process gave up meanwhile needs this copy.
+        if now is None or now.state != QUARANTINED:
+            delete_quarantined(context.store, row, keep_original=False)
         return False
     _remove_original(context, row)
     log.info("quarantined", key=upload_key(row), code=code)

@@ -12,7 +12,6 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import BinaryIO
 
 import anyio.to_thread
@@ -24,6 +23,7 @@ from starlette.requests import ClientDisconnect
 from assay_registry.context import Context, ContextDep, PrincipalDep, find_brand
 from assay_registry.files import (
     ANNOTATION,
+    CLAIM_LASTS,
     IMAGE,
     QUARANTINED,
     RECEIVED,
@@ -53,8 +53,8 @@ MAX_PART_BYTES = 255
 """Of a file name in the file systems under MinIO and SeaweedFS."""
 FILES_SHOWN = 1_000
 IN_MEMORY = 1 << 20
-CLAIM_LASTS = timedelta(minutes=10)
-"""No storing lasts this long; a claim without an object after it is of a process that died."""
+PART = 5 << 20
+"""Bytes of a part in which the `minio` client stores a larger file (up to 50 GB)."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 router = APIRouter(prefix="/v1/brands/{brand}/uploads", tags=["uploads"])
@@ -63,11 +63,44 @@ log = logs.get_logger(__name__)
 
 @dataclass(frozen=True)
 class Body:
-    """A file as it came: an open file on disk or in memory, its size in bytes, its MD5 (the store's etag)."""
+    """A file as it came: an open file on disk or in memory, its size in bytes, and the etag that the store
+    will give it, unless it encrypts."""
 
     file: BinaryIO
     size: int
-    md5: str
+    etag: str
+
+
+class Etag:
+    """S3's etag of a file: its MD5, or of one in several parts the MD5 of their MD5s."""
+
+    def __init__(self) -> None:
+        self._done = hashlib.md5(usedforsecurity=False)
+        self._parts = 0
+        self._part = hashlib.md5(usedforsecurity=False)
+        self._room = PART
+
+    def update(self, data: bytes) -> None:
+        """Takes the next bytes of the file."""
+        view = memoryview(data)
+        while view:
+            if self._room == 0:
+                self._end_part()
+            taken, view = view[: self._room], view[self._room :]
+            self._part.update(taken)
+            self._room -= len(taken)
+
+    def get(self) -> str:
+        """The etag of all that was taken. Ends the taking."""
+        if not self._parts:
+            return self._part.hexdigest()
+        self._end_part()
+        return f"{self._done.hexdigest()}-{self._parts}"
+
+    def _end_part(self) -> None:
+        self._done.update(self._part.digest())
+        self._parts += 1
+        self._part, self._room = hashlib.md5(usedforsecurity=False), PART
 
 
 @router.post("", status_code=201, response_model=Upload, summary="Begin an upload")
@@ -114,7 +147,7 @@ def show_upload(context: ContextDep, principal: PrincipalDep, brand: str, upload
         mine = (FileRow.brand == brand, FileRow.upload == upload)
         counts = session.execute(
             select(FileRow.state, func.count()).where(*mine).group_by(FileRow.state)
-        ).tuples().all()
+        ).all()
         order = case({QUARANTINED: 0, RECEIVED: 1}, value=FileRow.state, else_=2)
         files = session.scalars(
             select(FileRow).where(*mine).order_by(order, FileRow.name, FileRow.id).limit(FILES_SHOWN)
@@ -195,19 +228,19 @@ def _temporary_file(context: Context) -> Iterator[BinaryIO]:
 
 
 async def _receive(context: Context, request: Request, file: BinaryIO) -> Body:
-    digest, size = hashlib.md5(usedforsecurity=False), 0
+    etag, size = Etag(), 0
     try:
         async for chunk in request.stream():
             size += len(chunk)
             _check_size(context, size)
-            digest.update(chunk)
+            etag.update(chunk)
             if size <= IN_MEMORY:
                 file.write(chunk)
             else:
                 await anyio.to_thread.run_sync(file.write, chunk)
     except ClientDisconnect as error:
         raise InvalidRequest("The connection broke before the whole file had come") from error
-    return Body(file, size, digest.hexdigest())
+    return Body(file, size, etag.get())
 
 
 def _take(context: Context, key: UploadKey, body: Body) -> UploadedFile:
@@ -239,12 +272,12 @@ def _claim(context: Context, key: UploadKey, body: Body) -> tuple[FileRow, bool]
         ).all()
         if kind == IMAGE:
             for other in named:
-                if other.etag != body.md5 and other.state != QUARANTINED and not _is_stale(context, other):
+                if other.etag != body.etag and other.state != QUARANTINED and not _is_stale(context, other):
                     raise Conflict(
                         f"This upload holds another image as {key.name!r} already. Use another name or a new "
                         "upload; to replace the image, delete it first"
                     )
-        same = next((row for row in named if row.etag == body.md5), None)
+        same = next((row for row in named if row.etag == body.etag), None)
         outdated = same is not None and kind == ANNOTATION and same is not named[-1]
         if same is not None and is_ingested(same) and same.state != QUARANTINED and not outdated:
             return same, False
@@ -252,7 +285,7 @@ def _claim(context: Context, key: UploadKey, body: Body) -> tuple[FileRow, bool]
             brand=key.brand,
             upload=key.upload,
             name=key.name,
-            etag=body.md5,
+            etag=body.etag,
             size=body.size,
             request_id=logs.current_request_id(),
         )
@@ -285,7 +318,7 @@ def _drop_claim(context: Context, row: FileRow) -> None:
 
 
 def _correct_claim(context: Context, row: FileRow, stored: StoredObject) -> None:
-    """Some stores' etags are no MD5 (encrypted, or in parts): the row takes the store's."""
+    """An encrypting store's etags are no MD5: the row takes the store's."""
     try:
         with context.database.session() as session:
             session.execute(update(FileRow).where(FileRow.id == row.id).values(etag=stored.etag))

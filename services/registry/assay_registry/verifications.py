@@ -46,7 +46,7 @@ def list_verifications(
     verdict: Verdict | None = None,
 ) -> Page[Verification]:
     """The brand's verifications, newest first; `verdict` keeps those that ended so."""
-    principal.require(brand)
+    principal.require_brand(brand)
     if not _may_read(principal, brand):
         raise NotAllowed("Reading verifications needs a key with the scope 'verify' or 'manage'")
     query = select(VerificationRow).where(VerificationRow.brand == brand)
@@ -84,7 +84,7 @@ def sweep(context: Context) -> None:
     if time.monotonic() - _swept.get(context.store, -SWEEP_SECONDS) < SWEEP_SECONDS:
         return
     with context.database.session() as session:
-        brands = session.execute(select(BrandRow.slug, BrandRow.settings)).tuples().all()
+        brands = session.execute(select(BrandRow.slug, BrandRow.settings)).all()
     for slug, settings in brands:
         kept = timedelta(days=BrandSettings.model_validate(settings).verification_retention_days)
         with context.database.session() as session:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -16,6 +17,10 @@ BUNDLED = Path(__file__).parent / "weights"
 MIN_SHARE = 0.5
 """Least share of the weights that must fit, or the file is of another architecture. With few labels the
 whole classification branch of YOLOv5u is narrower than COCO's and starts anew: about 0.93 fits."""
+
+
+UNREADABLE = (SafetensorError, OSError, ValueError, RuntimeError, TypeError, EOFError, UnpicklingError)
+"""What the readers of weights raise for files that are damaged, missing, or something else."""
 
 
 class BaseWeightsUnusable(AssayError):
@@ -44,7 +49,7 @@ def load_base_weights(model: Any, path: Path) -> int:
     """
     try:
         tensors = load_file(path) if path.suffix == ".safetensors" else _load_checkpoint(path)
-    except (SafetensorError, OSError, ValueError, RuntimeError, ConnectionError) as error:
+    except UNREADABLE as error:
         raise BaseWeightsUnusable(f"Pretrained weights {path.name} cannot be had: {error}") from error
     own = model.state_dict()
     fitting = {

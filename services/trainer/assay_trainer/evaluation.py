@@ -28,6 +28,8 @@ from assay_trainer.matching import (
 
 REQUIRED_SHARE = 0.9
 """A mark that at least this share of a product's genuine training pictures show is required of it."""
+AROUND = 0.05
+"""Share of the product's box by which the middle of what lies on it may stick out; serving allows as much."""
 
 
 @dataclass(frozen=True)
@@ -52,13 +54,15 @@ def evaluate_detector(
 
     `labels` are the detector's, by index; annotations of labels it does not know count as missed. Thresholds
     are chosen by F1 unless given. Average precision is measured as everybody does, label by label;
-    thresholds, precision, recall and image accuracy on what is left when one place has one label.
+    thresholds, precision, recall and image accuracy on what the verdict will look at: one label to a place,
+    the surest product, and what lies on it.
     """
     names = [label.name for label in labels]
     known = names + sorted({box.label for item in items for box in item.annotations} - set(names))
     everything = [_detect(detector, item, images, image_size, known) for item in items]
     precisions = _measure_precisions(everything, known)
-    found = [_keep_unrivalled(picture) for picture in everything]
+    roles = {label.name: label.role for label in labels}
+    found = [_keep_judged(_keep_unrivalled(picture), known, roles) for picture in everything]
     rights = [match(picture, IOU_LEVELS[:1])[:, 0] for picture in found]
     right, confidences = np.concatenate(rights), np.concatenate([picture.confidences for picture in found])
     detected = np.concatenate([picture.labels for picture in found])
@@ -78,7 +82,6 @@ def evaluate_detector(
             boxes=boxes,
         )
     levels = list(precisions.values())
-    roles = {label.name: label.role for label in labels}
     correct = sum(_is_right(picture, known, roles, chosen) for picture in found)
     low, high = wilson_interval(correct, len(found))
     metrics = Metrics(
@@ -163,6 +166,27 @@ def _measure_precisions(found: list[Found], known: list[str]) -> dict[int, list[
 
 def _keep_unrivalled(found: Found) -> Found:
     kept = find_unrivalled(found.boxes, found.confidences)
+    return dataclasses.replace(
+        found, boxes=found.boxes[kept], confidences=found.confidences[kept], labels=found.labels[kept]
+    )
+
+
+def _keep_judged(found: Found, known: list[str], roles: dict[str, LabelRole]) -> Found:
+    """The surest product and what lies on it; without a product, everything.
+
+    A threshold chosen against the packages in the background, which nobody annotates and no verdict looks
+    at, would refuse genuine products.
+    """
+    is_product = np.array([roles.get(known[label]) is LabelRole.PRODUCT for label in found.labels], bool)
+    if not is_product.any():
+        return found
+    surest = int(np.argmax(np.where(is_product, found.confidences, -1)))
+    left, top, right, bottom = found.boxes[surest]
+    across, down = AROUND * (right - left), AROUND * (bottom - top)
+    x, y = ((found.boxes[:, :2] + found.boxes[:, 2:]) / 2).T
+    on_it = (left - across <= x) & (x <= right + across) & (top - down <= y) & (y <= bottom + down)
+    kept = on_it & ~is_product
+    kept[surest] = True
     return dataclasses.replace(
         found, boxes=found.boxes[kept], confidences=found.confidences[kept], labels=found.labels[kept]
     )

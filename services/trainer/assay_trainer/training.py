@@ -17,8 +17,13 @@ from assay_shared.detector import offline as offline  # before ultralytics
 from assay_shared.detector.architecture import build_trainable
 from assay_shared.wire import Progress, TrainingOptions
 from assay_trainer.base_weights import load_base_weights
+from assay_trainer.dataset import TRAIN_LIST
 
 CPU_BATCH = 8
+FEW_BATCH, FEW = 16, 1024
+"""Batch on a GPU for fewer than this many pictures: as many as fit in memory would be one step an epoch."""
+NOMINAL_BATCH = 64
+"""What ultralytics gathers gradients to before a step."""
 KEPT_CHECKPOINTS = 2
 HISTORY_FILE = "history.json"
 HISTORY = TypeAdapter(list[Progress])
@@ -92,6 +97,7 @@ def _make_trainer(
             return
 
     on_gpu = device != "cpu"
+    batch = options.batch or _choose_batch(data, on_gpu)
     cores = os.cpu_count() or 1
     overrides: dict[str, Any] = {
         "model": str(folder / "weights" / "last.pt") if resume else f"{options.architecture}.yaml",
@@ -101,7 +107,10 @@ def _make_trainer(
         "imgsz": options.image_size,
         "epochs": options.epochs,
         "patience": options.patience,
-        "batch": options.batch or (-1 if on_gpu else CPU_BATCH),
+        "batch": batch,
+        # A step for every batch: gathered to 64, fifty pictures make one step an epoch, and learning takes
+        # twice the epochs (mAP50 .78 against .90 after 14).
+        "nbs": batch if batch > 0 else NOMINAL_BATCH,
         "freeze": options.freeze or None,
         "optimizer": "AdamW",
         "lr0": options.learning_rate,
@@ -128,6 +137,14 @@ def _make_trainer(
         "erasing": 0.0,
     }
     return BrandTrainer(overrides=overrides)
+
+
+def _choose_batch(data: Path, on_gpu: bool) -> int:
+    """Pictures a batch; -1 lets ultralytics take as many as fit in 60 % of the GPU's memory."""
+    if not on_gpu:
+        return CPU_BATCH
+    pictures = len((data.parent / TRAIN_LIST).read_text().splitlines())
+    return FEW_BATCH if pictures < FEW else -1
 
 
 def _attach(trainer: Any, callbacks: Callbacks, folder: Path, history: list[Progress]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 
 from assay_shared.detector.architecture import build_detector, predict_raw
 from assay_shared.detector.postprocess import MIN_CONFIDENCE, Detections, find_detections
+from assay_shared.detector.preprocess import find_window
 from assay_shared.detector.weights import load_weights
 
 
@@ -32,7 +34,24 @@ class Detector:
     def detect(
         self, batch: npt.NDArray[np.uint8], min_confidence: float = MIN_CONFIDENCE
     ) -> list[Detections]:
-        """The detections of each of B letterboxed RGB pictures (B, S, S, 3), in input pixels."""
+        """The detections of each of B letterboxed RGB pictures (B, S, S, 3), in input pixels.
+
+        On the CPU the grey borders are cut away first, down to what the stride allows: a photo of 4:3 costs
+        a quarter less. A GPU wants all pictures of one size more than it wants fewer pixels.
+        """
+        whole = (0, 0, batch.shape[2], batch.shape[1])
+        windows = [find_window(square) if self._device.type == "cpu" else whole for square in batch]
+        results: dict[int, Detections] = {}
+        for window in set(windows):
+            left, top, right, bottom = window
+            places = [place for place, own in enumerate(windows) if own == window]
+            found = self._detect(batch[places, top:bottom, left:right], min_confidence)
+            offset = np.array([left, top, left, top], np.float32)
+            for place, one in zip(places, found, strict=True):
+                results[place] = replace(one, boxes=one.boxes + offset)
+        return [results[place] for place in range(len(batch))]
+
+    def _detect(self, batch: npt.NDArray[np.uint8], min_confidence: float) -> list[Detections]:
         with torch.inference_mode():
             pixels = torch.from_numpy(np.ascontiguousarray(batch)).to(self._device)
             scaled = pixels.permute(0, 3, 1, 2).to(self._dtype, memory_format=torch.channels_last) / 255

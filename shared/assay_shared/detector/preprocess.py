@@ -10,6 +10,8 @@ import numpy.typing as npt
 
 PADDING = 114
 """Grey of the borders, as in training (ultralytics' LetterBox)."""
+STRIDE = 32
+"""Of the network's coarsest features, in pixels."""
 
 
 @dataclass(frozen=True)
@@ -53,3 +55,24 @@ def letterbox(picture: npt.NDArray[np.uint8], size: int) -> tuple[npt.NDArray[np
     square = np.full((size, size, 3), PADDING, np.uint8)
     square[top : top + new_height, left : left + new_width] = picture
     return square, Letterbox(ratio, left, top, width, height)
+
+
+def find_window(square: npt.NDArray[np.uint8]) -> tuple[int, int, int, int]:
+    """Left, top, right, bottom of what is not grey border in a letterboxed picture (S, S, 3), grown to
+    multiples of the network's stride where the border allows: what ultralytics' own prediction looks at."""
+    side = len(square)
+    filled = square.reshape(side, -1) != PADDING
+    top, bottom = _find_span(filled.any(axis=1))
+    left, right = _find_span(filled.any(axis=0).reshape(side, -1).any(axis=1))
+    return left, top, right, bottom
+
+
+def _find_span(filled: npt.NDArray[np.bool_]) -> tuple[int, int]:
+    size = len(filled)
+    places = np.flatnonzero(filled)
+    if not len(places):
+        return 0, size
+    first, last = int(places[0]), int(places[-1]) + 1
+    wanted = -(-(last - first) // STRIDE) * STRIDE
+    first = max(0, min(first - (wanted - (last - first)) // 2, size - wanted))
+    return first, first + wanted

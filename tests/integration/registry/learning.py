@@ -99,7 +99,8 @@ def lease(registry: Registry, run: str, worker: str = "w1") -> dict[str, Any]:
 def release(registry: Registry, run: str, token: str, outcome: str, reason: str = "") -> int:
     """Ends the lease; gives the status."""
     body = {"token": token, "outcome": outcome, "reason": reason}
-    return registry.service.post(f"/internal/training-runs/{run}/release", json=body).status_code
+    status: int = registry.service.post(f"/internal/training-runs/{run}/release", json=body).status_code
+    return status
 
 
 def make_metrics(map50: float = 0.95, accuracy: float = 0.95) -> Metrics:

@@ -54,10 +54,10 @@ def test_label_of_a_product_is_made_and_roles_change(registry: Registry) -> None
     gtin = unused_gtin(registry)
     registry.client.put(f"{registry.address}/products/{gtin}", json={"name": "Box", "label": "box"})
     assert registry.client.put(f"{registry.address}/labels/seal", json={"role": "mark"}).status_code == 200
-    registry.client.put(f"{registry.address}/labels/box", json={"role": "counterfeit"})
+    registry.client.put(f"{registry.address}/labels/seal", json={"role": "counterfeit"})
     registry.client.put(f"{registry.address}/products/{gtin}", json={"name": "Box 2", "label": "box"})
     labels = registry.client.get(f"{registry.address}/labels").json()["items"]
-    assert labels == [{"name": "box", "role": "counterfeit"}, {"name": "seal", "role": "mark"}]
+    assert labels == [{"name": "box", "role": "product"}, {"name": "seal", "role": "counterfeit"}]
     products = registry.client.get(f"{registry.address}/products").json()["items"]
     assert [product["name"] for product in products] == ["Box 2"]
 
@@ -107,7 +107,7 @@ def test_a_gtin_belongs_to_one_brand(registry: Registry) -> None:
 
 MATRIX = [
     ("POST", "/v1/brands", {"slug": "x", "name": "x"}, None),
-    ("PATCH", "{brand}", {"name": "x"}, "manage"),
+    ("PATCH", "{brand}", {"name": "x"}, "admin"),
     ("POST", "{brand}/keys", {"name": "k", "scopes": ["upload"]}, "manage"),
     ("DELETE", "{brand}/keys/none", None, "manage"),
     ("PUT", "{brand}/products/" + GTIN, {"name": "x", "label": "y"}, "manage"),
@@ -116,12 +116,12 @@ MATRIX = [
     ("PUT", "{brand}/uploads/none/files/a.jpg", None, "upload"),
     ("PUT", "{brand}/images/none/annotation", {"annotations": []}, "upload"),
     ("DELETE", "{brand}/images/none", None, "manage"),
-    ("GET", "{brand}", None, "any"),
-    ("GET", "{brand}/keys", None, "any"),
-    ("GET", "{brand}/products", None, "any"),
-    ("GET", "{brand}/labels", None, "any"),
-    ("GET", "{brand}/images", None, "any"),
-    ("GET", "{brand}/uploads", None, "any"),
+    ("GET", "{brand}", None, "read"),
+    ("GET", "{brand}/keys", None, "read"),
+    ("GET", "{brand}/products", None, "read"),
+    ("GET", "{brand}/labels", None, "read"),
+    ("GET", "{brand}/images", None, "read"),
+    ("GET", "{brand}/uploads", None, "read"),
 ]
 
 
@@ -138,7 +138,8 @@ def test_scopes(registry: Registry) -> None:
         assert seen == (403 if needed is None else 404), path
         for scope, client in keys.items():
             status = client.request(method, address, json=body).status_code
-            assert (status == 403) == (needed not in {"any", scope}), (path, scope, status)
+            allowed = scope == needed or (needed == "read" and scope != "verify")
+            assert (status == 403) == (not allowed), (path, scope, status)
             assert status != 401
     assert [brand["slug"] for brand in stranger.get("/v1/brands").json()["items"]] == [other]
 
@@ -202,3 +203,14 @@ def test_background_work_goes_on_after_a_job_that_fails(context: Context) -> Non
 
     BackgroundWork(context, (crash, lambda _: done.append("after"))).run_once()
     assert done == ["after"]
+
+
+def test_a_product_keeps_a_label_of_role_product(registry: Registry) -> None:
+    registry.client.put(f"{registry.address}/labels/seal", json={"role": "mark"})
+    address = f"{registry.address}/products/{unused_gtin(registry)}"
+    refused = registry.client.put(address, json={"name": "Box", "label": "seal"})
+    assert refused.status_code == 409
+    assert "'mark'" in refused.json()["detail"]
+    assert registry.client.put(address, json={"name": "Box", "label": "box"}).status_code == 200
+    assert registry.client.put(f"{registry.address}/labels/box", json={"role": "mark"}).status_code == 409
+    assert registry.client.get(f"{registry.address}/products").json()["items"][0]["label"] == "box"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 import threading
 from datetime import timedelta
 from typing import Any
@@ -52,9 +54,7 @@ def test_of_many_workers_that_ask_at_once_one_gets_the_run(registry: Registry, r
 
     def ask(number: int) -> None:
         together.wait()
-        answer = registry.service.post(
-            f"/internal/training-runs/{run}/lease", json={"worker": f"w{number}"}
-        )
+        answer = registry.service.post(f"/internal/training-runs/{run}/lease", json={"worker": f"w{number}"})
         statuses.append(answer.status_code)
 
     threads = [threading.Thread(target=ask, args=(number,)) for number in range(6)]
@@ -88,6 +88,15 @@ def test_heartbeats_keep_progress_history_and_log(registry: Registry, run: str) 
     assert found["history"] == [progress(1, 2), progress(2, 1)]
     log = registry.client.get(f"{registry.address}/training-runs/{run}/log").text
     assert [line.split(" ", 1)[1] for line in log.splitlines()] == ["epoch 1", "epoch 2", "epoch 2"]
+
+
+@both_databases
+def test_losses_that_are_no_numbers_are_left_out_and_the_lease_goes_on(registry: Registry, run: str) -> None:
+    token = lease(registry, run)["token"]
+    body = json.dumps({"token": token, "progress": progress(1, math.nan) | {"map50": math.inf}})
+    address, kind = f"/internal/training-runs/{run}/heartbeat", {"Content-Type": "application/json"}
+    assert registry.service.post(address, content=body, headers=kind).status_code == 200
+    assert read_run(registry, run)["history"] == [progress(1) | {"losses": {}, "map50": None}]
 
 
 def test_the_state_moves_forward_only(registry: Registry, run: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -14,8 +15,8 @@ from assay_registry import model_versions, promotion, training_runs
 from assay_registry.context import Context
 from assay_registry.models import ModelVersionRow
 from assay_shared.ids import utc_now
-from assay_shared.keys import LIVE, MODELS, model_json_key, pointer_key
-from assay_shared.model_description import LiveComparison
+from assay_shared.keys import LIVE, MODELS, model_folder, model_json_key, pointer_key
+from assay_shared.model_description import WEIGHTS_FILE, LiveComparison
 from tests.integration.registry.learning import (
     finish,
     judge,
@@ -58,7 +59,6 @@ def put_live(registry: Registry, version: str) -> Any:
     return registry.client.put(f"{registry.address}/live", json={"version": version})
 
 
-@both_databases
 def test_a_model_that_passes_goes_live(taught: Registry) -> None:
     assert taught.client.get(f"{taught.address}/live").status_code == 404
     run = make_packaged(taught)
@@ -193,6 +193,23 @@ def test_a_model_with_a_missing_file_fails_its_run(taught: Registry) -> None:
     assert finish(taught)["model_version"] == "v2"
 
 
+def test_damaged_weights_fail_their_run(taught: Registry) -> None:
+    run = make_packaged(taught)
+    taught.context.store.put(MODELS, model_folder(taught.brand, "v1") + WEIGHTS_FILE, b"cut off")
+    assert judge(taught, run).status_code == 422
+    assert "damaged" in read_run(taught, run["id"])["reason"]
+    assert taught.client.get(f"{taught.address}/live").status_code == 404
+
+
+def test_a_description_that_names_no_weights_fails_its_run(taught: Registry) -> None:
+    run = make_packaged(taught)
+    described = store_model(taught, run).model_copy(update={"files": {}})
+    key = model_json_key(taught.brand, "v1")
+    taught.context.store.put_json(MODELS, key, described.model_dump(mode="json"))
+    assert judge(taught, run).status_code == 422
+    assert read_run(taught, run["id"])["state"] == "failed"
+
+
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"brand": "x"}'])
 def test_a_description_that_cannot_be_read_fails_its_run(taught: Registry, content: bytes) -> None:
     run = make_packaged(taught)
@@ -236,14 +253,17 @@ def test_without_the_store_nothing_is_judged_and_nothing_changes(
 
 def test_the_sweep_ends_what_a_dead_process_began(taught: Registry) -> None:
     run = make_packaged(taught)
+    described = store_model(taught, run)
     with taught.context.database.session() as session:
-        found = model_versions._find_run(
-            session, model_versions.ModelPlace(brand=taught.brand, version="v1")
+        session.add(
+            ModelVersionRow(
+                brand=taught.brand,
+                version="v1",
+                run=run["id"],
+                state="candidate",
+                description=described.model_dump(mode="json"),
+            )
         )
-    model_versions._judge(
-        taught.context, model_versions.ModelPlace(brand=taught.brand, version="v1"), found
-    )
-    assert versions(taught) == {"v1": "candidate"}
     training_runs.sweep(taught.context)
     model_versions.sweep(taught.context)
     assert versions(taught) == {"v1": "live"}
@@ -272,6 +292,22 @@ def test_the_sweep_repairs_pointers_all_at_first_then_recent_ones(taught: Regist
     promotion.repair_pointers(taught.context, everything=False)
     assert pointer(taught)["version"] == "v1"
     assert store.stat(LIVE, model_json_key(taught.brand, "v1")) is not None
+
+
+def test_a_brand_whose_live_version_is_gone_keeps_no_other_from_repair(taught: Registry) -> None:
+    lost = replace(taught, brand=f"a{taught.brand}")
+    assert lost.client.post("/v1/brands", json={"slug": lost.brand, "name": "Lost"}).status_code == 201
+    teach(lost, 12)
+    make_live(lost)
+    make_live(taught)
+    store = taught.context.store
+    for each in (lost, taught):
+        store.delete(LIVE, pointer_key(each.brand))
+    for bucket in (LIVE, MODELS):
+        store.delete_prefix(bucket, model_folder(lost.brand, "v1"))
+    promotion.repair_pointers(taught.context, everything=True)
+    assert pointer(taught)["version"] == "v1"
+    assert promotion.read_pointer(lost.context, lost.brand) is None
 
 
 def test_a_report_is_served_safely(taught: Registry) -> None:

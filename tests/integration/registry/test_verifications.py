@@ -97,7 +97,6 @@ def test_the_list_is_paged_newest_first_and_filtered(registry: Registry) -> None
     assert wrong.status_code == 422
 
 
-@both_databases
 def test_what_is_older_than_the_brand_wants_is_forgotten(registry: Registry) -> None:
     change_settings(registry, verification_retention_days=30)
     old = verification(registry.brand, at=utc_now() - timedelta(days=31))

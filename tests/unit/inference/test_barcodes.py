@@ -21,7 +21,8 @@ GTIN = "04006381333931"
 def draw_code(text: str, kind: zxingcpp.BarcodeFormat, width: int = 420) -> np.ndarray:
     code = np.array(zxingcpp.write_barcode_to_image(zxingcpp.create_barcode(text, kind), scale=4))
     code = code if code.ndim == 2 else code[..., 0]
-    return cv2.resize(code, (width, width * code.shape[0] // code.shape[1]), interpolation=cv2.INTER_AREA)
+    size = (width, width * code.shape[0] // code.shape[1])
+    return np.asarray(cv2.resize(code, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def photograph(code: np.ndarray, angle: float = 0.0, side: int = 900) -> Picture:
@@ -29,8 +30,8 @@ def photograph(code: np.ndarray, angle: float = 0.0, side: int = 900) -> Picture
     top, left = (side - code.shape[0]) // 2, (side - code.shape[1]) // 2
     scene[top : top + code.shape[0], left : left + code.shape[1]] = code
     turn = cv2.getRotationMatrix2D((side / 2, side / 2), angle, 1.0)
-    scene = cv2.warpAffine(scene, turn, (side, side), borderValue=(170.0,))
-    return Picture(np.repeat(scene[..., None], 3, 2), side, side, b"")
+    turned = cv2.warpAffine(scene, turn, (side, side), borderValue=(170.0,))
+    return Picture(np.repeat(np.asarray(turned, np.uint8)[..., None], 3, 2), side, side, b"")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -80,7 +81,7 @@ def test_a_genuine_product_passes_everything() -> None:
 
 
 # What makes the genuine picture something else: the check that changes, its outcome, the verdict.
-CASES = {
+CASES: dict[str, tuple[dict[str, Any], str, Outcome, Verdict]] = {
     "missing mark": (
         {"seen": GENUINE.seen[:2]},
         "marks",

@@ -11,9 +11,9 @@ from assay_engine.cache import ModelCache
 from assay_engine.engine import Engine
 from assay_engine.errors import ModelUnavailable
 from assay_engine.framing import NOTHING, Found, Item
-from assay_engine.runtime import TorchRuntime, find_window
+from assay_engine.runtime import TorchRuntime
 from assay_shared.detector.detector import Detector
-from assay_shared.detector.preprocess import letterbox
+from assay_shared.detector.preprocess import find_window, letterbox
 from assay_shared.errors import InvalidRequest, NotFound, StoreUnavailable
 from tests.support.live_model import LABELS, describe_model, random_weights
 

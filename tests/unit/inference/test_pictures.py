@@ -1,15 +1,17 @@
 from __future__ import annotations
 
+import contextlib
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
 from assay_inference.pictures import decode, decode_whole
-from assay_shared.errors import AssayError, InvalidRequest, TooLarge, UnsupportedMedia
+from assay_shared.errors import InvalidRequest, TooLarge, UnsupportedMedia
 from tests.support.pictures import CORNERS, gps_exif, save, store_turned, upright_picture
 
 LIMIT = 100_000_000
@@ -18,7 +20,9 @@ LIMIT = 100_000_000
 def corner_colours(pixels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> list[tuple[int, ...]]:
     height, width = pixels.shape[:2]
     places = [(y, x) for y in (height // 4, height * 3 // 4) for x in (width // 4, width * 3 // 4)]
-    return [tuple(int(value) for value in pixels[y - 3 : y + 4, x - 3 : x + 4].mean((0, 1))) for y, x in places]
+    return [
+        tuple(int(value) for value in pixels[y - 3 : y + 4, x - 3 : x + 4].mean((0, 1))) for y, x in places
+    ]
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -35,6 +39,19 @@ def test_every_kind_is_read(kind: str) -> None:
     picture = decode(save(upright_picture(120, 80), kind), LIMIT)
     assert picture.pixels.shape == (80, 120, 3)
     np.testing.assert_allclose(corner_colours(picture.pixels), CORNERS, atol=15)
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "white", "channel"), [("turned.heic", (48, 64), 1, 0), ("burst.heic", (64, 48), 0, 1)]
+)
+def test_heic_of_phones_is_read_upright_and_its_primary_picture_counts(
+    name: str, size: tuple[int, int], white: int, channel: int
+) -> None:
+    picture = decode((Path(__file__).parents[1] / "ingest" / "fixtures" / name).read_bytes(), LIMIT)
+    assert (picture.width, picture.height) == size
+    corners = corner_colours(picture.pixels)
+    assert min(corners[white]) > 220
+    assert all(np.argmax(colour) == channel for place, colour in enumerate(corners) if place != white)
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
@@ -91,15 +108,13 @@ def test_a_bomb_is_refused_before_it_is_decoded() -> None:
         decode(bomb.getvalue(), LIMIT)
 
 
+@pytest.mark.filterwarnings("ignore")  # Pillow warns of some damage and reads on.
+@settings(max_examples=40, deadline=None)
 @given(st.data())
 def test_damage_anywhere_gives_a_picture_or_a_clear_error(data: st.DataObject) -> None:
     kind = data.draw(st.sampled_from(["JPEG", "PNG", "WEBP", "TIFF"]))
     whole = bytearray(save(upright_picture(48, 32), kind))
     for _ in range(data.draw(st.integers(1, 8))):
         whole[data.draw(st.integers(0, len(whole) - 1))] = data.draw(st.integers(0, 255))
-    try:
-        picture = decode(bytes(whole), 1_000_000)
-    except AssayError as error:
-        assert error.status in (413, 415, 422)
-    else:
-        assert picture.pixels.ndim == 3
+    with contextlib.suppress(InvalidRequest, UnsupportedMedia, TooLarge):
+        assert decode(bytes(whole), 1_000_000).pixels.ndim == 3

@@ -77,5 +77,5 @@ def test_any_region_is_measured(a: float, b: float, c: float, d: float) -> None:
 
 
 def test_reduced_pixels_are_told_in_those_of_the_whole() -> None:
-    quality = measure(Picture(SCENE, 1280, 960, b""), (0, 0, 640, 960))
+    quality = measure(Picture(np.asarray(SCENE, np.uint8), 1280, 960, b""), (0, 0, 640, 960))
     assert (quality.long_side, quality.short_side, quality.fill) == (960, 640, 0.75)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,9 +19,9 @@ NEAR_THE_FLOOR = 0.02
 
 
 def test_detections_equal_ultralytics(weights_file: Path, photos: list[npt.NDArray[np.uint8]]) -> None:
-    from ultralytics import YOLO
+    from ultralytics.models.yolo.model import YOLO
 
-    peer = YOLO("yolov5n.yaml")
+    peer: Any = YOLO("yolov5n.yaml")
     peer.model = build_detector("yolov5nu", LABELS)
     load_weights(peer.model, weights_file)
     detector = Detector("yolov5nu", LABELS, weights_file)
@@ -29,10 +30,10 @@ def test_detections_equal_ultralytics(weights_file: Path, photos: list[npt.NDArr
         square, geometry = letterbox(photo, 640)
         ours = detector.detect(square[None], MIN_CONFIDENCE)[0]
         theirs = peer.predict(
-            photo[..., ::-1], imgsz=640, conf=MIN_CONFIDENCE, iou=0.7, rect=False, verbose=False, device="cpu"
+            photo[..., ::-1], imgsz=640, conf=MIN_CONFIDENCE, iou=0.7, verbose=False, device="cpu"
         )[0].boxes
         boxes, confidences = theirs.xyxy.numpy(), theirs.conf.numpy()
-        # How far each of ours is from each of theirs; another label is infinitely far. Degenerate boxes in the
+        # How far each of ours is from each of theirs; another label is infinitely far. Flat boxes in the
         # grey border count too, so overlap would not do.
         mine = geometry.to_picture(ours.boxes)
         distance = np.abs(boxes[:, None] - mine[None]).max(2)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,8 +25,8 @@ def test_pixels_equal_ultralytics(shape: tuple[int, int]) -> None:
 @given(height=SIDES, width=SIDES, corners=st.tuples(*[st.floats(0, 1)] * 4))
 def test_boxes_come_back(height: int, width: int, corners: tuple[float, float, float, float]) -> None:
     _, geometry = letterbox(np.zeros((height, width, 3), np.uint8), 320)
-    box: npt.NDArray[np.float32] = np.array([corners], np.float32) * [width, height, width, height]
-    back = geometry.to_picture(geometry.to_input(box.astype(np.float32)))
+    box = (np.array([corners]) * [width, height, width, height]).astype(np.float32)
+    back = geometry.to_picture(geometry.to_input(box))
     np.testing.assert_allclose(back, box, atol=0.01 + max(height, width) * 1e-5)
 
 
