@@ -36,8 +36,6 @@ from deploy.local.stack import Stack
 SEED = 7
 TRAIN_PHOTOS, TEST_PHOTOS = 62, 32
 """As many as the original service trained and tested a brand on."""
-BRAND_SETTINGS = {"min_images_per_label": 5}
-"""62 photos hold six of a known fake, where the default asks for ten."""
 OPTIONS = {"image_size": 480, "epochs": 20, "patience": 20, "batch": 8}
 """Small enough for two cores; production keeps the trainer's defaults (640 pixels, 100 epochs)."""
 RUN_SECONDS = 1200.0
@@ -67,7 +65,7 @@ def play_brand(stack: Stack, console: Console) -> list[Conclusion]:
     conclusions: list[Conclusion] = []
     with BrandClient(stack.access(), brand) as client:
         try:
-            client.register(BRAND_SETTINGS)
+            client.register()
             console.print(f"Brand {brand.name} with {', '.join(p.name for p in brand.products)}")
             uploads, photos = upload(client, training_photos(brand, TRAIN_PHOTOS), console)
             run = client.finish(OPTIONS)

@@ -16,6 +16,7 @@ from assay_registry.charts import draw_curves
 from assay_registry.context import Context, ContextDep, find_brand, identify
 from assay_registry.models import (
     BrandRow,
+    FileRow,
     ImageRow,
     LabelRow,
     ModelVersionRow,
@@ -149,12 +150,19 @@ def _read_brand(session: Session, slug: str, state: str) -> dict[str, Any]:
         .order_by(ModelVersionRow.created_at.desc())
         .limit(LISTED)
     )
+    refused = (
+        select(FileRow)
+        .where(FileRow.brand == slug, FileRow.state == "quarantined")
+        .order_by(FileRow.id.desc())
+        .limit(LISTED)
+    )
     products = select(ProductRow).where(ProductRow.brand == slug).order_by(ProductRow.gtin)
     labels = select(LabelRow).where(LabelRow.brand == slug).order_by(LabelRow.name)
     return {
         "brand": brand,
         "images": session.scalars(images.order_by(ImageRow.created_at.desc()).limit(IMAGES_SHOWN)).all(),
         "counts": dict(session.execute(counts).all()),
+        "refused": session.scalars(refused).all(),
         "products": session.scalars(products).all(),
         "labels": session.scalars(labels).all(),
         "roles": [role.value for role in LabelRole],

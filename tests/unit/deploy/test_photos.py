@@ -210,7 +210,8 @@ def test_training_set_is_balanced_and_mixed() -> None:
     assert len({photo.name for photo in photos}) == 16
     assert {photo.name.rsplit(".")[-1] for photo in photos} == {"jpg", "png", "webp", "avif"}
     shown = [photo.product for photo in photos if photo.photo_kind == "genuine"]
-    assert [shown.count(product) for product in BRAND.products] == [7, 7]
+    assert [shown.count(product) for product in BRAND.products] == [7, 6]
+    assert len({photo.product for photo in photos if photo.photo_kind == "wrong-logo"}) == 2
     for photo in photos:
         names = {entry["class_id"]: entry["name"] for entry in photo.annotation["categories"]}
         found = {names[entry["class_id"]] for entry in photo.annotation["annotations"]}

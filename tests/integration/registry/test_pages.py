@@ -1,0 +1,117 @@
+"""The pages: who sees what, and that what is there is shown."""
+
+from __future__ import annotations
+
+import pytest
+
+from assay_registry.charts import HEIGHT, WIDTH, draw_curves
+from assay_shared.auth import COOKIE
+from tests.integration.registry.learning import judge, lease, make_packaged, teach
+from tests.integration.registry.support import Registry, TestClient
+
+
+def log_in(registry: Registry, *scopes: str) -> TestClient:
+    """A browser that has logged in with a new key of the brand."""
+    made = registry.client.post(f"{registry.address}/keys", json={"name": "k", "scopes": list(scopes)})
+    browser = TestClient(registry.app, follow_redirects=False)
+    answer = browser.post("/login", data={"key": f" {made.json()['key']} ", "next": "/brands"})
+    assert answer.status_code == 303
+    assert answer.headers["location"] == "/brands"
+    cookie = answer.headers["set-cookie"].lower()
+    assert "httponly" in cookie
+    assert "samesite=strict" in cookie
+    return browser
+
+
+def test_a_wrong_key_does_not_log_in(registry: Registry) -> None:
+    browser = TestClient(registry.app, follow_redirects=False)
+    answer = browser.post("/login", data={"key": "assay_wrong"})
+    assert answer.status_code == 401
+    assert "unknown or revoked" in answer.text
+    assert COOKIE not in answer.headers.get("set-cookie", "")
+
+
+@pytest.mark.parametrize("elsewhere", ["https://evil.example/", "//evil.example/", "/\\evil.example"])
+def test_logging_in_leads_nowhere_else(registry: Registry, elsewhere: str) -> None:
+    browser = TestClient(registry.app, follow_redirects=False)
+    assert "evil" not in browser.get("/login", params={"next": elsewhere}).text
+    key = registry.client.post(f"{registry.address}/keys", json={"name": "k", "scopes": ["manage"]}).json()[
+        "key"
+    ]
+    assert browser.post("/login", data={"key": key, "next": elsewhere}).headers["location"] == "/brands"
+
+
+def test_pages_without_a_key(registry: Registry) -> None:
+    browser = TestClient(registry.app, follow_redirects=False)
+    page = browser.get("/")
+    assert page.status_code == 200
+    assert "default-src 'self'" in page.headers["content-security-policy"]
+    assert "<script>" not in page.text  # the policy would not run it
+    assert browser.get("/brands").headers["location"] == "/login?next=/brands"
+    assert browser.get(f"/brands/{registry.brand}").status_code == 303
+    for file in ("style.css", "verify.js", "upload.js", "brand.js", "brands.js", "api.js", "icon.svg"):
+        assert browser.get(f"/static/{file}").status_code == 200
+
+
+def test_a_brand_sees_its_own_page_alone(registry: Registry) -> None:
+    browser = log_in(registry, "upload", "train", "manage")
+    assert browser.get("/brands").headers["location"] == f"/brands/{registry.brand}"
+    assert browser.get(f"/brands/{registry.brand}").status_code == 200
+    other = f"{registry.brand}-2"
+    registry.client.post("/v1/brands", json={"slug": other, "name": "Other"})
+    assert browser.get(f"/brands/{other}").status_code == 404
+    assert log_in(registry, "verify").get(f"/brands/{registry.brand}").status_code == 403
+
+
+def test_another_site_cannot_use_the_cookie(registry: Registry) -> None:
+    browser = log_in(registry, "upload")
+    address = f"{registry.address}/uploads"
+    assert browser.post(address).status_code == 201
+    assert browser.post(address, headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
+    assert browser.post(address, headers={"Origin": "https://evil.example"}).status_code == 403
+    assert browser.post(address, headers={"Sec-Fetch-Site": "same-origin"}).status_code == 201
+
+
+def test_the_page_shows_images_runs_versions_and_refusals(registry: Registry) -> None:
+    teach(registry, 12, "carton")
+    run = make_packaged(registry)
+    judge(registry, run)
+    source = registry.source("<b>.jpg", b"x")
+    registry.service.post(
+        "/internal/quarantines",
+        json={"source": source.model_dump(), "code": "truncated", "reason": "It ends too early"},
+    )
+    page = log_in(registry, "manage").get(f"/brands/{registry.brand}").text
+    assert "succeeded" in page
+    assert "report/curves.png" in page
+    assert page.count("<figure") >= 12
+    assert "It ends too early" in page
+    assert "<b>.jpg" not in page
+    assert "&lt;b&gt;.jpg" in page
+
+
+def test_the_panel_of_a_run(registry: Registry) -> None:
+    teach(registry, 12, "carton")
+    run = registry.client.post(f"{registry.address}/training-runs", json={}).json()["id"]
+    token = lease(registry, run)["token"]
+    for epoch in (1, 2):
+        progress = {"epoch": epoch, "epochs": 4, "losses": {"box": 2.0 / epoch}, "map50": 0.3 * epoch}
+        beat = {"token": token, "state": "training", "progress": progress}
+        registry.service.post(f"/internal/training-runs/{run}/heartbeat", json=beat)
+    browser = log_in(registry, "train")
+    panel = browser.get(f"/brands/{registry.brand}/runs/{run}/panel").text
+    assert "epoch 2 of 4" in panel
+    assert panel.count("<polyline") == 2
+    assert browser.get(f"/brands/{registry.brand}/runs/run_none/panel").status_code == 404
+
+
+def test_curves() -> None:
+    history = [
+        {"epoch": 1, "losses": {"box": 3.0, "cls": 1.0}, "map50": None},
+        {"epoch": 2, "losses": {"box": 1.5, "cls": 0.5}, "map50": 0.5},
+    ]
+    loss, map50 = draw_curves(history)
+    assert (loss.name, loss.last) == ("loss", 2.0)
+    assert loss.points == f"{WIDTH / 2:.1f},0.0 {WIDTH:.1f},{HEIGHT / 2:.1f}"
+    assert map50.points == f"{WIDTH:.1f},{HEIGHT / 2:.1f}"
+    assert draw_curves([]) == []
