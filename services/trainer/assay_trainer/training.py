@@ -26,6 +26,7 @@ NOMINAL_BATCH = 64
 """What ultralytics gathers gradients to before a step."""
 KEPT_CHECKPOINTS = 2
 HISTORY_FILE = "history.json"
+CHECKPOINT_FILES = ("last.pt", "best.pt", HISTORY_FILE)
 HISTORY = TypeAdapter(list[Progress])
 
 
@@ -188,7 +189,7 @@ def _pack_checkpoint(folder: Path, epoch: int, history: list[Progress]) -> Path:
     path = checkpoints / f"epoch-{epoch:05d}.tar"
     partial = path.with_suffix(".partial")
     with tarfile.open(partial, "w") as archive:
-        for name in ("last.pt", "best.pt", HISTORY_FILE):
+        for name in CHECKPOINT_FILES:
             if (folder / "weights" / name).exists():
                 archive.add(folder / "weights" / name, name)
     partial.replace(path)
@@ -205,7 +206,11 @@ def _read_history(weights: Path) -> list[Progress]:
 def _unpack_checkpoint(checkpoint: Path, weights: Path) -> None:
     weights.mkdir(parents=True, exist_ok=True)
     with tarfile.open(checkpoint) as archive:
-        archive.extractall(weights, filter="data")
+        for member in archive:
+            # By name, not extractall: its filter came with Python 3.11.4, and Debian 12 has 3.11.2.
+            content = archive.extractfile(member) if member.name in CHECKPOINT_FILES else None
+            if content is not None:
+                (weights / member.name).write_bytes(content.read())
 
 
 def _is_finished(last: Path, options: TrainingOptions) -> bool:
