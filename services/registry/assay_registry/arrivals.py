@@ -16,6 +16,7 @@ from assay_registry.files import (
     ACCEPTED,
     ANNOTATION,
     ARCHIVE,
+    DUPLICATE_NAME,
     IMAGE,
     MOVED,
     QUARANTINED,
@@ -62,7 +63,7 @@ def record_image(context: Context, arrival: ImageArrival) -> Arrival:
                 row.sha256 = arrival.sha256
                 _take_image(session, row, arrival)
             else:
-                refuse(row, "duplicate-name", _explain_clash(row, clash))
+                refuse(row, DUPLICATE_NAME, _explain_clash(row, clash))
         pairing = pair(session, row.brand, row.upload, row.stem)
         answer = _answer(row, pairing)
     carry_out(context, pairing)

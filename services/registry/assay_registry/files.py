@@ -18,6 +18,8 @@ from assay_shared.wire import Source
 
 RECEIVED, ACCEPTED, QUARANTINED = "received", "accepted", "quarantined"
 IMAGE, ANNOTATION, ARCHIVE, OTHER = "image", "annotation", "archive", "other"
+DUPLICATE_NAME = "duplicate-name"
+"""Code of a second, different photo of one name in one upload, and of annotations that may be its."""
 UNANNOTATED, NO_IMAGE = "unannotated", "no-image"
 MOVED = frozenset({UNANNOTATED, NO_IMAGE})
 """Codes of files that the registry itself moved to quarantine, until their other half arrives. The code

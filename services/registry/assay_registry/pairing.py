@@ -16,6 +16,7 @@ from assay_registry.context import Context
 from assay_registry.files import (
     ACCEPTED,
     ANNOTATION,
+    DUPLICATE_NAME,
     IMAGE,
     MOVED,
     NO_IMAGE,
@@ -34,6 +35,11 @@ from assay_shared.keys import IMAGES, annotation_key
 from assay_shared.wire import Annotation
 
 __all__ = ["Pairing", "carry_out", "count_pending", "pair", "quarantine_unpaired", "write_mirror"]
+
+_ANOTHERS = (
+    "{name!r} came after a second photo of its name, which was refused, so nobody can tell which photo its "
+    "boxes belong to: send both under another name, or set right the first photo's boxes through the API"
+)
 
 
 @dataclass
@@ -69,6 +75,9 @@ def pair(session: Session, brand: str, upload: str, stem: str) -> Pairing:
         return Pairing(files, image=image)
     newest = documents[-1]
     if newest.state == ACCEPTED and image.state == ACCEPTED:
+        return Pairing(files, image=image)
+    if image.state == ACCEPTED and _is_anothers(newest, files):
+        refuse(newest, DUPLICATE_NAME, _ANOTHERS.format(name=newest.name))
         return Pairing(files, image=image)
     try:
         boxes = _read_boxes(newest, image)
@@ -136,6 +145,11 @@ def release(context: Context, rows: Sequence[FileRow]) -> None:
                     .where(FileRow.id == row.id, FileRow.state == ACCEPTED)
                     .values(code=None, settled=True)
                 )
+
+
+def _is_anothers(document: FileRow, files: Sequence[FileRow]) -> bool:
+    """Whether annotations may be those of a second photo of the name, which was refused before they came."""
+    return any(row.kind == IMAGE and row.code == DUPLICATE_NAME and row.id < document.id for row in files)
 
 
 def _counts(row: FileRow, given_up: str) -> bool:

@@ -113,6 +113,18 @@ def test_another_photo_of_one_name_is_refused(registry: Registry) -> None:
     assert [image["name"] for image in registry.list_images()] == ["a.jpg"]
 
 
+def test_boxes_that_may_be_a_refused_photos_replace_nothing(registry: Registry) -> None:
+    registry.tell_image(registry.source("a.jpg", b"a"), b"a")
+    registry.tell_annotation(registry.source("a.json", b"1"), document("logo"))
+    registry.tell_image(registry.source("a.jpg", b"b"), b"b")
+    theirs = registry.source("a.json", b"2")
+    for _ in range(2):
+        answer = registry.tell_annotation(theirs, document("seal"))
+        assert (answer.state, answer.code) == ("quarantined", "duplicate-name")
+        assert theirs in [refusal.source for refusal in answer.refused]
+    assert [box["label"] for box in registry.list_images()[0]["annotations"]] == ["logo"]
+
+
 def test_near_duplicates_are_linked_to_the_first(registry: Registry) -> None:
     likeness = int(secrets.token_hex(8), 16)
     first = sha256_of(b"a")
