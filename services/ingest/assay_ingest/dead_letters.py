@@ -17,9 +17,7 @@ from assay_shared.settings import BrokerSettings
 def main(arguments: list[str] | None = None) -> int:
     """Prints one JSON object a line, oldest first; 1 when the broker does not answer."""
     parser = argparse.ArgumentParser(prog="python -m assay_ingest.dead_letters", description=__doc__)
-    parser.add_argument(
-        "--send-again", action="store_true", help="queue them anew, their cause being mended"
-    )
+    parser.add_argument("--send-again", action="store_true", help="queue them anew, their cause being mended")
     asked = parser.parse_args(arguments)
     queue = TaskQueue(BrokerSettings().broker_url.get_secret_value())  # from the environment
     try:
