@@ -57,7 +57,10 @@ def test_what_idles_or_waits_holds_no_torch() -> None:
             for name in ("worker.py", "run.py", "heartbeat.py", "model_store.py")
         ),
         *(PACKAGES["assay_shared"] / name for name in ("model_description.py", "wire.py")),
-        *(PACKAGES["assay_shared"] / "detector" / name for name in ("preprocess.py", "rivals.py")),
+        *(
+            PACKAGES["assay_shared"] / "detector" / name
+            for name in ("overlap.py", "preprocess.py", "rivals.py")
+        ),
     ]
     for path in light:
         assert not list_imports(path) & heavy, path

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from assay_shared.detector.overlap import measure_overlap
+
 IOU_LEVELS = np.linspace(0.5, 0.95, 10)
 """The overlaps of mAP50-95 (COCO)."""
 
@@ -23,17 +25,6 @@ class Found:
     labels: npt.NDArray[np.int64]
     true_boxes: Floats
     true_labels: npt.NDArray[np.int64]
-
-
-def measure_overlap(left: Floats, right: Floats) -> Floats:
-    """Intersection over union of every pair: (N, M) for (N, 4) and (M, 4)."""
-    top = np.maximum(left[:, None, :2], right[None, :, :2])
-    bottom = np.minimum(left[:, None, 2:], right[None, :, 2:])
-    shared = np.clip(bottom - top, 0, None).prod(2)
-    areas = [np.clip(boxes[:, 2:] - boxes[:, :2], 0, None).prod(1) for boxes in (left, right)]
-    union = areas[0][:, None] + areas[1][None] - shared
-    overlap: Floats = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
-    return overlap
 
 
 def match(found: Found, levels: npt.NDArray[np.float64] = IOU_LEVELS) -> npt.NDArray[np.bool_]:

@@ -12,10 +12,11 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from assay_shared.detector.overlap import measure_overlap
 from assay_shared.model_description import ModelDescription
 from assay_shared.wire import Progress
 from assay_trainer.evaluation import Evaluation, read_picture
-from assay_trainer.matching import Found, measure_overlap
+from assay_trainer.matching import Found
 
 SAMPLES = 8
 MATCH = 0.5

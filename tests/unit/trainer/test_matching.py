@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from assay_shared.detector.overlap import measure_overlap
 from assay_trainer.matching import (
     IOU_LEVELS,
     Found,
     average_precision,
     choose_threshold,
     match,
-    measure_overlap,
     wilson_interval,
 )
 

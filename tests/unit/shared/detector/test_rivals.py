@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from assay_shared.detector.overlap import measure_overlap
 from assay_shared.detector.rivals import RIVAL_OVERLAP, find_unrivalled
-from assay_trainer.matching import measure_overlap
 
 BOXES = st.lists(
     st.tuples(st.floats(0, 80), st.floats(0, 80), st.floats(1, 40), st.floats(1, 40), st.floats(0, 1)),
