@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 import redis
 from pydantic import SecretStr
@@ -22,6 +23,12 @@ from deploy.local.ports import Ports, free_port
 from deploy.local.supervisor import Supervisor
 from tests.support.minio import MinioServer, running_minio
 from tests.support.postgres import Postgres, running_postgres
+
+# How long an example takes says how busy the machine is, and nothing about the code.
+hypothesis.settings.register_profile(
+    "assay", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("assay")
 
 pytest_plugins = ["tests.support.stack"]
 WEBHOOK_PATH = "/webhook"

@@ -16,6 +16,8 @@ import redis
 from celery import Celery
 from kombu.entity import Exchange, Queue
 from kombu.exceptions import OperationalError
+from kombu.transport import redis as redis_transport
+from kombu.transport import virtual
 
 from assay_shared.errors import BrokerUnavailable
 
@@ -34,11 +36,15 @@ DEAD_LETTERS = "assay:dead-letters"
 VISIBILITY_SECONDS = {INGEST: 600, EVENTS: 600, TRAIN: 60}
 """Seconds until a message held by a dead worker is given to another (longest task of the queue and more;
 a repeated train message is harmless, for the lease refuses it)."""
+SEND_SECONDS = 3
+"""Until a broker that takes a connection but does not answer is given up by who sends. Celery tries three
+times in all, so a client waits 10 seconds for its 503."""
 
 
 def make_celery(broker_url: str, queues: tuple[str, ...]) -> Celery:
     """The Celery app of a worker of these queues, or of a producer (no queues)."""
     app = Celery("assay", broker=broker_url)
+    redis_transport.Channel.QoS = _Credit
     visibility = max((VISIBILITY_SECONDS[name] for name in queues), default=600)
     app.conf.update(
         task_acks_late=True,
@@ -65,12 +71,35 @@ def make_celery(broker_url: str, queues: tuple[str, ...]) -> Celery:
             "visibility_timeout": visibility,
             "unacked_restore_interval": 5,
             "unacked_restore_throttle": 1,
-            "socket_timeout": 10,
+            "socket_timeout": 10 if queues else SEND_SECONDS,
             "socket_connect_timeout": 3,
             "socket_keepalive": True,
         },
     )
     return app
+
+
+class _Credit(redis_transport.QoS):
+    """How many more tasks a worker may ask for.
+
+    Kombu 5.7 keeps the place of a task whose acknowledgement the broker did not take: a worker whose tasks
+    all ended while the broker was away would never ask for one again. Here the place is given back; the
+    broker hands such a task out once more when its visibility timeout ends, as it does with any lost one.
+    """
+
+    def ack(self, delivery_tag: str) -> None:
+        """Acknowledges a message. Raises what Redis raises."""
+        try:
+            super().ack(delivery_tag)  # type: ignore[no-untyped-call]
+        finally:
+            virtual.QoS.ack(self, delivery_tag)
+
+    def reject(self, delivery_tag: str, requeue: bool = False) -> None:
+        """Gives a message up or back. Raises what Redis raises."""
+        try:
+            super().reject(delivery_tag, requeue)  # type: ignore[no-untyped-call]
+        finally:
+            virtual.QoS.ack(self, delivery_tag)
 
 
 class TaskQueue:
@@ -84,7 +113,7 @@ class TaskQueue:
         """Queues a task with its one argument; when this returns, the broker has it."""
         try:
             self._app.send_task(
-                task, args=[argument], retry=True, retry_policy={"max_retries": 2, "interval_start": 0.1}
+                task, args=[argument], retry=True, retry_policy={"max_retries": 1, "interval_start": 0.1}
             )
         except (OperationalError, redis.RedisError, OSError) as error:
             raise BrokerUnavailable(f"The broker does not take the task {task}") from error

@@ -34,6 +34,31 @@ class StoredObject:
     size: int
 
 
+def connect(settings: StoreSettings) -> Minio:
+    """The `minio` client itself, for what `ObjectStore` has no words for; its timeouts are the settings'."""
+    url = urlsplit(settings.endpoint)
+    return Minio(
+        url.netloc,
+        access_key=settings.access_key,
+        secret_key=settings.secret_key.get_secret_value(),
+        secure=url.scheme == "https",
+        region=settings.region,
+        http_client=make_pool(settings),
+    )
+
+
+def make_pool(settings: StoreSettings) -> urllib3.PoolManager:
+    """The HTTP connections of a client; what is safe to send again is sent three times."""
+    timeout = urllib3.Timeout(connect=min(3.0, settings.timeout_seconds), read=settings.timeout_seconds)
+    return urllib3.PoolManager(
+        timeout=timeout,
+        maxsize=16,
+        retries=urllib3.Retry(total=2, backoff_factor=0.2, status_forcelist=[502, 503, 504]),
+        cert_reqs="CERT_REQUIRED",
+        ca_certs=certifi.where(),
+    )
+
+
 class ObjectStore:
     """The five buckets. All calls block; safe to share between threads.
 
@@ -41,22 +66,7 @@ class ObjectStore:
     """
 
     def __init__(self, settings: StoreSettings) -> None:
-        url = urlsplit(settings.endpoint)
-        timeout = urllib3.Timeout(connect=min(3.0, settings.timeout_seconds), read=settings.timeout_seconds)
-        self._client = Minio(
-            url.netloc,
-            access_key=settings.access_key,
-            secret_key=settings.secret_key.get_secret_value(),
-            secure=url.scheme == "https",
-            region=settings.region,
-            http_client=urllib3.PoolManager(
-                timeout=timeout,
-                maxsize=16,
-                retries=urllib3.Retry(total=2, backoff_factor=0.2, status_forcelist=[502, 503, 504]),
-                cert_reqs="CERT_REQUIRED",
-                ca_certs=certifi.where(),
-            ),
-        )
+        self._client = connect(settings)
 
     def put(
         self, bucket: str, key: str, data: bytes, content_type: str = "application/octet-stream"

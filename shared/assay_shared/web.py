@@ -102,7 +102,13 @@ def _observe(
         request_id = sent if sent.isascii() and 0 < len(sent) <= 64 else logs.new_request_id()
         logs.bind_request_id(request_id)
         started = time.perf_counter()
-        response = await call_next(request)
+        try:
+            response = await call_next(request)
+        except Exception:
+            # The crash's own handler answers outside of here.
+            route = getattr(request.scope.get("route"), "path", "unmatched")
+            REQUESTS.labels(service, request.method, route, HTTPStatus.INTERNAL_SERVER_ERROR.value).inc()
+            raise
         route = getattr(request.scope.get("route"), "path", "unmatched")
         SECONDS.labels(service, request.method, route).observe(time.perf_counter() - started)
         REQUESTS.labels(service, request.method, route, response.status_code).inc()

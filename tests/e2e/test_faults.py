@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-import io
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
-import numpy as np
 import psutil
 import pytest
-from PIL import Image
 
-from deploy.local.brand_client import Answer, BrandClient, files_of
+from deploy.local.brand_client import Answer, files_of
 from deploy.local.photos.dataset import DemoPhoto, training_photos
 from deploy.local.stack import Stack
-from tests.support.stack import PHOTO_SIZE, PHOTOS, TINY_OPTIONS, TaughtBrand, new_brand, photo_to_judge
+from tests.support.stack import (
+    PHOTO_SIZE,
+    PHOTOS,
+    TINY_OPTIONS,
+    TaughtBrand,
+    new_brand,
+    photo_to_judge,
+    small_photo,
+)
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(300)
@@ -27,21 +32,6 @@ OUTAGE_SECONDS = 20.0
 @pytest.fixture(scope="module")
 def photo(taught_brand: TaughtBrand) -> DemoPhoto:
     return photo_to_judge(taught_brand.client.brand)
-
-
-def small_photo(client: BrandClient, number: int) -> DemoPhoto:
-    """A picture of noise, unlike all others, with one box."""
-    pixels = np.random.default_rng(number).integers(0, 256, (12, 16, 3), dtype=np.uint8)
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).resize((64, 48), Image.Resampling.NEAREST).save(buffer, "JPEG")
-    name = f"{number:04d}.jpg"
-    annotation = {
-        "file": name,
-        "image_size": [{"width": 64, "height": 48, "depth": 3}],
-        "annotations": [{"class_id": 0, "left": 8, "top": 8, "width": 40, "height": 30}],
-        "categories": [{"class_id": 0, "name": client.brand.products[0].label}],
-    }
-    return DemoPhoto(name, buffer.getvalue(), annotation, "genuine", client.brand.products[0])
 
 
 def test_killed_ingest_worker_loses_and_doubles_nothing(stack: Stack) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from deploy.local.brand_client import BrandClient
 from deploy.local.photos.catalog import DemoBrand, make_brand
@@ -72,3 +75,18 @@ def new_brand(stack: Stack, name: str) -> BrandClient:
 def photo_to_judge(brand: DemoBrand) -> DemoPhoto:
     """A genuine photo of a brand's product that no training set holds, its barcode in view."""
     return next(iter(test_photos(brand, 1, width=PHOTO_SIZE["width"], height=PHOTO_SIZE["height"])))
+
+
+def small_photo(client: BrandClient, number: int) -> DemoPhoto:
+    """A picture of noise, unlike all others, with one box."""
+    pixels = np.random.default_rng(number).integers(0, 256, (12, 16, 3), dtype=np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).resize((64, 48), Image.Resampling.NEAREST).save(buffer, "JPEG")
+    name = f"{number:04d}.jpg"
+    annotation = {
+        "file": name,
+        "image_size": [{"width": 64, "height": 48, "depth": 3}],
+        "annotations": [{"class_id": 0, "left": 8, "top": 8, "width": 40, "height": 30}],
+        "categories": [{"class_id": 0, "name": client.brand.products[0].label}],
+    }
+    return DemoPhoto(name, buffer.getvalue(), annotation, "genuine", client.brand.products[0])

@@ -13,7 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class EngineSettings(BaseSettings):
     """What a worker needs; the object store's settings are apart (`S3_*`)."""
 
-    model_config = SettingsConfigDict(env_prefix="ASSAY_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="ASSAY_", env_ignore_empty=True, extra="ignore")
 
     data_dir: Path = Field(description="private folder: disk cache of models, TorchServe's configuration")
     engine_memory_bytes: int = Field(
@@ -36,6 +36,9 @@ class TorchServeSettings(EngineSettings):
     engine_timeout_seconds: int = Field(default=30, ge=1, description="of one request in a worker")
     engine_max_request_bytes: int = Field(default=256 << 20, ge=1 << 20)
     probe_seconds: float = Field(default=3.0, gt=0, description="between two probes of the watchdog")
+    alive_file: Path | None = Field(
+        default=None, description="touched after every answered probe: for the health check of a container"
+    )
     hang_seconds: float = Field(
         default=20.0, gt=0, description="without any answered probe until the workers are started anew"
     )

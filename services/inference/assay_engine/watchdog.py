@@ -33,6 +33,7 @@ class Watchdog:
         self._model = f"http://127.0.0.1:{settings.torchserve_management_port}/models/{MODEL}"
         self._workers = workers
         self._hang_seconds = settings.hang_seconds
+        self._alive_file = settings.alive_file
         self._patience = STARTUP_SECONDS
         self._answered = time.monotonic()
         self._rescaled = False
@@ -46,6 +47,8 @@ class Watchdog:
     def keep_answering(self) -> bool:
         """Probes once; rescales when nothing was answered for too long. False: start Java anew."""
         if self._probe():
+            if self._alive_file is not None:
+                self._alive_file.touch()
             self._answered = time.monotonic()
             self._patience = self._hang_seconds
             self._rescaled = False

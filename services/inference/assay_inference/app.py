@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import anyio.to_thread
@@ -22,7 +22,7 @@ from assay_inference.settings import Settings
 from assay_inference.upload import drain, read_form
 from assay_inference.verifier import Verifier
 from assay_shared import logs
-from assay_shared.errors import AssayError, NotAuthenticated, Unavailable
+from assay_shared.errors import AssayError, NotAuthenticated, Unavailable, all_errors
 from assay_shared.registry_client import RegistryClient
 from assay_shared.settings import StoreSettings
 from assay_shared.storage import ObjectStore
@@ -30,6 +30,12 @@ from assay_shared.web import install_web
 from assay_shared.wire import Verification
 
 IN_WORK = Gauge("assay_verifications_in_work", "pictures that are being verified now")
+PROBLEMS_ANSWERED = Counter(
+    "assay_verification_problems", "verifications answered by a problem document, by its type", ["type"]
+)
+for _type in all_errors():
+    # A series that appears with its first problem has no increase: an alert would miss it.
+    PROBLEMS_ANSWERED.labels(_type)
 UNLOGGED = Counter("assay_verification_log_lost", "verifications whose log entry the disk did not take")
 PROBLEM_CONTENT = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
 PROBLEMS = {
@@ -121,7 +127,7 @@ def create_app(settings: Settings | None = None, store_settings: StoreSettings |
         Without `brand` and `gtin`, the barcode in the picture names the brand; if none can be read the
         answer is 422 `brand-unknown`, with `guidance` on how to photograph it.
         """
-        with admission:
+        with _counted_problems(), admission:
             try:
                 caller = await _identify(request, follower, settings.admin_key_sha256)
                 form = await read_form(request, settings.max_picture_bytes)
@@ -164,6 +170,17 @@ class _Admission:
     def __exit__(self, *_: object) -> None:
         self._count -= 1
         IN_WORK.set(self._count)
+
+
+@contextmanager
+def _counted_problems() -> Iterator[None]:
+    """Counts what ends in a problem document: "full" and "the engine is away" are both 503."""
+    try:
+        yield
+    except Exception as error:
+        # `assay_shared.web` answers a crash with the type of the tree's root.
+        PROBLEMS_ANSWERED.labels(error.type if isinstance(error, AssayError) else AssayError.type).inc()
+        raise
 
 
 async def _identify(request: Request, follower: LiveFollower, admin_key_sha256: str) -> Caller:

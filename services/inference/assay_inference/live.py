@@ -19,6 +19,7 @@ from typing import Protocol, TypeVar
 import orjson
 from pydantic import BaseModel, ValidationError
 
+from assay_inference.partials import remove_leftovers, write_whole
 from assay_shared import logs
 from assay_shared.errors import AssayError, NotFound
 from assay_shared.keys import LIVE, brand_key, model_json_key, pointer_key
@@ -99,7 +100,8 @@ class LiveFollower:
     `scan` lists the whole bucket and reads what has changed; `refresh` looks at one brand now. A file that
     cannot be read is logged and what was known before stays. A new version takes effect only when its
     model.json was read. `on_promotion(brand, version)` is told of every version that goes live after the
-    first scan.
+    first scan. Replicas may share the folder: each knows what it read itself and starts from what any of them
+    wrote last.
     """
 
     def __init__(self, store: Store, folder: Path, seconds: float) -> None:
@@ -120,6 +122,7 @@ class LiveFollower:
 
     def start(self) -> None:
         """Reads the copy on disk, then follows the bucket on a thread until `stop`."""
+        remove_leftovers(self._folder)
         self.restore()
         self._thread = threading.Thread(target=self._follow, name="live", daemon=True)
         self._thread.start()
@@ -274,9 +277,7 @@ class LiveFollower:
             return None
         path = self._folder / key
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(path.name + ".partial")
-        partial.write_bytes(orjson.dumps({"etag": etag, "object": data.decode()}))
-        partial.replace(path)
+        write_whole(path, orjson.dumps({"etag": etag, "object": data.decode()}))
         self._etags[key] = etag
         return value
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from pathlib import Path
 from typing import Protocol
@@ -10,6 +9,7 @@ from typing import Protocol
 from prometheus_client import Counter, Gauge
 from pydantic import ValidationError
 
+from assay_inference.partials import remove_leftovers, write_whole
 from assay_shared import logs
 from assay_shared.errors import AssayError, NotAllowed, NotAuthenticated, TooManyRequests, Unavailable
 from assay_shared.wire import Verification
@@ -33,7 +33,8 @@ class LogSpool:
     """A folder with one file for each verification that the registry has not taken yet.
 
     `add` returns when the entry is safe on disk. A thread delivers the oldest first, as often as it takes,
-    also after a restart. What the registry refuses for good goes to `refused/` with the reason.
+    also after a restart. What the registry refuses for good goes to `refused/` with the reason. Replicas may
+    share the folder: each delivers what it finds, and what another one delivered first is gone.
     """
 
     def __init__(self, folder: Path, registry: Registry, retry_seconds: float = 5.0) -> None:
@@ -47,6 +48,7 @@ class LogSpool:
 
     def start(self) -> None:
         """Starts delivering."""
+        remove_leftovers(self._folder)
         self._thread = threading.Thread(target=self._run, name="log-spool", daemon=True)
         self._wake.set()
         self._thread.start()
@@ -60,13 +62,8 @@ class LogSpool:
 
     def add(self, verification: Verification) -> None:
         """Puts an entry safely on disk. Raises OSError when the disk does not take it."""
-        path = self._folder / f"{verification.id}.json"
-        partial = path.with_suffix(".partial")
-        with partial.open("wb") as file:
-            file.write(verification.model_dump_json().encode())
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
+        entry = verification.model_dump_json().encode()
+        write_whole(self._folder / f"{verification.id}.json", entry, durable=True)
         self._wake.set()
 
     def waiting(self) -> list[Path]:
@@ -82,6 +79,8 @@ class LogSpool:
                 verification = Verification.model_validate_json(path.read_bytes())
                 logs.bind_request_id(verification.request_id)
                 self._registry.record_verification(verification)
+            except FileNotFoundError:
+                continue  # delivered by another replica
             except LATER as error:
                 log.warning("verification log waits", reason=error.detail)
                 return False
@@ -97,12 +96,15 @@ class LogSpool:
         return True
 
     def _refuse(self, path: Path, reason: str) -> None:
-        log.error("verification was refused by the registry", entry=path.stem, reason=reason)
-        REFUSED.inc()
         aside = self._folder / "refused"
         aside.mkdir(exist_ok=True)
-        (aside / f"{path.stem}.reason.txt").write_text(reason)
-        path.replace(aside / path.name)
+        write_whole(aside / f"{path.stem}.reason.txt", reason.encode())
+        try:
+            path.replace(aside / path.name)
+        except FileNotFoundError:
+            return  # put aside, and counted, by another replica
+        log.error("verification was refused by the registry", entry=path.stem, reason=reason)
+        REFUSED.inc()
 
     def _run(self) -> None:
         while not self._stopping.is_set():

@@ -16,6 +16,7 @@ from fastapi import FastAPI, Request
 
 from assay_ingest.clients import make_clients
 from assay_ingest.notifications import accept_notification
+from assay_ingest.queue_metrics import QueueMeter
 from assay_ingest.reconcile import Reconciler
 from assay_ingest.settings import IngestSettings, get_settings
 from assay_shared import auth, logs
@@ -32,11 +33,14 @@ def create_app(settings: IngestSettings | None = None) -> FastAPI:
     token = settings.webhook_token.get_secret_value()
     clients = make_clients(settings)
     reconciler = Reconciler(clients)
+    meter = QueueMeter(settings.broker_url.get_secret_value())
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         reconciler.start()
+        meter.start()
         yield
+        meter.stop()
         reconciler.stop()
         clients.registry.close()
 

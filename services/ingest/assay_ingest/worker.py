@@ -25,6 +25,7 @@ from assay_shared import logs
 from assay_shared.errors import Unavailable
 from assay_shared.events import ObjectCreated
 from assay_shared.queue import EVENTS, INGEST, INGEST_OBJECT, MODEL_ARRIVED, DeadLetter, make_celery
+from assay_shared.worker_health import show_life
 
 MAX_BACKOFF_SECONDS = 30.0
 TRIES = 5
@@ -34,6 +35,7 @@ SOFT_SECONDS, HARD_SECONDS = 480, 540
 
 log = logs.get_logger(__name__)
 app: Celery = make_celery(get_settings().broker_url.get_secret_value(), (INGEST, EVENTS))
+show_life(app)
 _LIMITS = {"bind": True, "max_retries": None, "soft_time_limit": SOFT_SECONDS, "time_limit": HARD_SECONDS}
 
 

@@ -15,6 +15,7 @@ from assay_registry import (
     keys,
     labels,
     leases,
+    metrics,
     model_versions,
     openapi,
     pages,
@@ -25,6 +26,7 @@ from assay_registry import (
 )
 from assay_registry.context import Context, require_service
 from assay_registry.database import Database
+from assay_registry.migrate import RevisionCheck
 from assay_registry.settings import RegistrySettings, get_settings
 from assay_shared.queue import TaskQueue
 from assay_shared.storage import ObjectStore
@@ -47,14 +49,25 @@ def create_app(settings: RegistrySettings | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         worker = background.BackgroundWork(context)
+        counting = metrics.Counting(context)
         worker.start()
+        counting.start()
         yield
+        counting.stop()
         worker.stop()
         context.database.close()
 
     app = FastAPI(title="Assay", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.state.context = context
-    install_web(app, "registry", {"database": context.database.check, "store": context.store.check})
+    install_web(
+        app,
+        "registry",
+        {
+            "database": context.database.check,
+            "revision": RevisionCheck(context.database),
+            "store": context.store.check,
+        },
+    )
     for module in PUBLIC:
         app.include_router(module.router)
     for module in INTERNAL:

@@ -22,6 +22,10 @@ class RegistrySettings(ServiceSettings, BrokerSettings):
         default="", description="the verify API, whose part of the OpenAPI document is merged"
     )
     max_upload_bytes: int = Field(default=2 << 30, ge=1)
+    announce_uploads: bool = Field(
+        default=True,
+        description="tell ingest of an upload at once; not needed where the store sends notifications",
+    )
     finish_wait_seconds: float = Field(
         default=15.0,
         ge=0,

@@ -256,7 +256,8 @@ def _take(context: Context, key: UploadKey, body: Body) -> UploadedFile:
         raise
     if stored.etag != row.etag:
         _correct_claim(context, row, stored)
-    _announce(context, stored)
+    if context.settings.announce_uploads:
+        _announce(context, stored)
     return UploadedFile(name=key.name, state="received")
 
 

@@ -15,19 +15,22 @@ log = get_logger(__name__)
 
 MAX_LINES = 2000
 """Log lines held while the registry is away; older ones are dropped first."""
+STOPPING_SECONDS = 5.0
+"""For how long a trainer that must stop tries to end its lease; whoever stops it waits for two minutes at
+most, and the registry may be stopping too."""
 
 
 class Pulse:
     """A thread that sends a heartbeat a few times per lease, and at once when there is progress.
 
     `cancelled` is set when the brand cancelled the run; `lost` when another worker owns it now. A registry
-    that is away sets neither: nobody else can take the run then.
+    that is away sets neither: nobody else can take the run then. `stopping` is set when this trainer stops.
     """
 
-    def __init__(self, lease: Lease, registry: RegistryClient) -> None:
+    def __init__(self, lease: Lease, registry: RegistryClient, stopping: threading.Event) -> None:
         self.cancelled = threading.Event()
         self.lost = threading.Event()
-        self._lease, self._registry = lease, registry
+        self._lease, self._registry, self._stopping = lease, registry, stopping
         self._lock = threading.Lock()
         self._reports: list[Progress] = []
         self._lines: list[str] = []
@@ -65,17 +68,19 @@ class Pulse:
                 del self._lines[:-MAX_LINES]
 
     def end(self, release: Release) -> None:
-        """Ends the lease; tries until the registry answers or the lease is surely over.
+        """Ends the lease; tries until the registry answers or the lease is surely over, and not for long when
+        this trainer stops.
 
         The registry requeues a run whose lease ends unreleased, so giving up loses nothing but time.
         """
-        give_up = time.monotonic() + self._lease.seconds * 2
+        started = time.monotonic()
         while True:
             try:
                 self._registry.release_lease(self._lease.run, release)
                 return
             except RegistryUnavailable as error:
-                if time.monotonic() > give_up:
+                patience = STOPPING_SECONDS if self._stopping.is_set() else self._lease.seconds * 2
+                if time.monotonic() - started > patience:
                     log.warning("lease not released", run=self._lease.run, why=error.detail)
                     return
                 time.sleep(1)

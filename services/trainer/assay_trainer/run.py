@@ -61,7 +61,7 @@ def train_leased_run(
     work = settings.data_dir / "runs" / lease.run
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
-    pulse = Pulse(lease, registry)
+    pulse = Pulse(lease, registry, stopping)
     pulse.start()
     try:
         release = _train(lease, store, settings, work, pulse, stopping)
@@ -160,7 +160,15 @@ class _Child:
                 self._process.wait()
             for thread in threads:
                 thread.join(timeout=5)
+            self._close_pipes(threads[0].is_alive())
         return self._conclude(status)
+
+    def _close_pipes(self, errors_are_read: bool) -> None:
+        # A process that the child left behind may hold standard error open; closing it would wait for that.
+        errors = None if errors_are_read else self._process.stderr
+        for pipe in (self._process.stdin, self._process.stdout, errors):
+            if pipe is not None:
+                pipe.close()
 
     def _handle(self, line: str) -> None:
         try:

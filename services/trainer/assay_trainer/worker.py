@@ -18,12 +18,14 @@ from assay_shared.logs import configure_logs, get_logger
 from assay_shared.queue import TRAIN, TRAIN_RUN, make_celery
 from assay_shared.registry_client import RegistryClient
 from assay_shared.storage import ObjectStore
+from assay_shared.worker_health import show_life
 from assay_trainer.run import remove_leftovers, train_leased_run
 from assay_trainer.settings import get_settings
 
 app = make_celery(get_settings().broker_url.get_secret_value(), (TRAIN,))
 # A thread, not a forked process: the stop signal must reach the run, which saves and goes back to the queue.
 app.conf.update(worker_pool="threads", worker_concurrency=1)
+show_life(app)
 log = get_logger(__name__)
 stopping = threading.Event()
 

@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
+import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import inspect, text
+from sqlalchemy import create_engine, inspect, text
 
 from assay_registry.database import Database
-from assay_registry.migrate import migrate
+from assay_registry.migrate import OtherRevision, RevisionCheck, migrate
 from assay_registry.models import Base
-from tests.integration.registry.support import both_databases
+from tests.integration.registry.support import Registry, both_databases
 
 
 @both_databases
@@ -49,4 +54,70 @@ def test_migrating_again_changes_nothing(database_url: str) -> None:
     database = Database(database_url)
     with database.session() as session:
         assert session.execute(text("SELECT count(*) FROM alembic_version")).scalar_one() == 1
+    database.close()
+
+
+def run_migrate(url: str) -> tuple[int, list[str]]:
+    """The job as it is run at every start: its exit status and what it says."""
+    done = subprocess.run(
+        [sys.executable, "-m", "assay_registry.migrate"],
+        env={
+            "PATH": os.environ.get("PATH", os.defpath),
+            "PYTHONPATH": os.pathsep.join(sys.path),
+            "ASSAY_DATABASE_URL": url,
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    return done.returncode, done.stderr.splitlines()
+
+
+def put_at(url: str, revision: str) -> str:
+    """Has the database say that it is at this revision; gives the one that it was at."""
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        before: str = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one()
+        connection.execute(text("UPDATE alembic_version SET version_num = :new"), {"new": revision})
+    engine.dispose()
+    return before
+
+
+@both_databases
+def test_the_job_refuses_the_database_of_a_newer_version(database_url: str) -> None:
+    assert run_migrate(database_url)[0] == 0
+    before = put_at(database_url, "9999_from_the_future")
+    status, lines = run_migrate(database_url)
+    assert (status, len(lines)) == (1, 1)
+    assert "9999_from_the_future" in lines[0]
+    assert "restore the backup" in lines[0]
+    assert put_at(database_url, before) == "9999_from_the_future"
+
+
+def test_the_job_names_a_database_that_is_away() -> None:
+    status, lines = run_migrate("postgresql+psycopg://assay:secret-word@127.0.0.1:1/assay")
+    assert (status, len(lines)) == (1, 1)
+    assert lines[0].startswith("migrate: The database does not answer")
+    assert "refused" in lines[0].lower()
+    assert "secret-word" not in lines[0]
+
+
+@both_databases
+def test_the_registry_is_not_ready_with_another_database(database_url: str, registry: Registry) -> None:
+    # The registry's own check has seen the right revision, and stays ready while a newer version migrates.
+    assert registry.client.get("/readyz").status_code == 200
+    before = put_at(database_url, "9999_from_the_future")
+    assert registry.client.get("/readyz").status_code == 200
+    check = RevisionCheck(registry.context.database)
+    with pytest.raises(OtherRevision, match="9999_from_the_future"):
+        check()
+    put_at(database_url, before)
+    check()
+
+
+def test_an_empty_database_is_not_ready(postgres_url: str) -> None:
+    database = Database(postgres_url)
+    with pytest.raises(OtherRevision, match="None"):
+        RevisionCheck(database)()
     database.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import uvicorn
 
 from assay_registry.charts import HEIGHT, WIDTH, draw_curves
 from assay_shared.auth import COOKIE
@@ -21,6 +22,42 @@ def log_in(registry: Registry, *scopes: str) -> TestClient:
     assert "httponly" in cookie
     assert "samesite=strict" in cookie
     return browser
+
+
+@pytest.mark.parametrize(
+    ("trusted", "caller", "scheme", "secure"),
+    [
+        ("10.0.0.0/8", "10.1.2.3", "https", True),
+        ("10.0.0.0/8", "10.1.2.3", "http", False),
+        ("10.0.0.0/8", "192.168.1.1", "https", False),
+        (None, "127.0.0.1", "https", True),
+        (None, "10.1.2.3", "https", False),
+    ],
+)
+def test_the_cookie_is_secure_where_the_gateway_says_https(
+    registry: Registry,
+    monkeypatch: pytest.MonkeyPatch,
+    trusted: str | None,
+    caller: str,
+    scheme: str,
+    secure: bool,
+) -> None:
+    monkeypatch.delenv("FORWARDED_ALLOW_IPS", raising=False)
+    if trusted:
+        monkeypatch.setenv("FORWARDED_ALLOW_IPS", trusted)
+    # As `python -m assay_registry` serves it.
+    config = uvicorn.Config(registry.app, proxy_headers=True, log_config=None)
+    config.load()
+    made = registry.client.post(f"{registry.address}/keys", json={"name": "k", "scopes": ["manage"]})
+    browser = TestClient(
+        config.loaded_app,
+        follow_redirects=False,
+        client=(caller, 50000),
+        headers={"X-Forwarded-Proto": scheme},
+    )
+    answer = browser.post("/login", data={"key": made.json()["key"]})
+    assert answer.status_code == 303
+    assert ("secure" in answer.headers["set-cookie"].lower().split("; ")) == secure
 
 
 def test_a_wrong_key_does_not_log_in(registry: Registry) -> None:

@@ -50,6 +50,16 @@ def test_a_file_is_stored_then_announced(registry: Registry, upload: str, settin
         assert broker.llen(INGEST) == 1
 
 
+def test_a_store_that_tells_of_uploads_itself_needs_no_announcement(
+    registry: Registry, upload: str, settings: RegistrySettings
+) -> None:
+    settings.announce_uploads = False
+    assert registry.client.put(f"{upload}/files/a.jpg", content=b"photo").status_code == 202
+    assert raw(registry, upload, "a.jpg") == b"photo"
+    with redis.Redis.from_url(settings.broker_url.get_secret_value()) as broker:
+        assert broker.llen(INGEST) == 0
+
+
 def test_a_body_larger_than_memory_is_streamed_through(registry: Registry, upload: str) -> None:
     content = bytes(range(256)) * 12_000
     assert registry.client.put(f"{upload}/files/big.zip", content=content).status_code == 202

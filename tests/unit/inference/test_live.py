@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -199,3 +202,37 @@ def test_a_brand_that_is_asked_for_is_looked_at_once_a_while(bucket: Bucket, tmp
     follower.refresh("acme")
     assert version_of(follower, "acme") == "v1"
     follower.stop()
+
+
+def test_two_replicas_share_a_folder(bucket: Bucket, tmp_path: Path) -> None:
+    followers = [LiveFollower(bucket, tmp_path, 1) for _ in range(4)]
+    for number in range(20):
+        bucket.put_brand(f"brand-{number}")
+    together = threading.Barrier(len(followers))
+
+    def scan(follower: LiveFollower) -> None:
+        together.wait()
+        follower.scan()
+
+    with ThreadPoolExecutor(len(followers)) as pool:
+        for version in ("v2", "v3", "v4"):
+            for number in range(20):
+                bucket.put_version(f"brand-{number}", version)
+            list(pool.map(scan, followers))
+    assert all(follower.snapshot.brands == followers[0].snapshot.brands for follower in followers)
+    assert version_of(followers[0], "brand-7") == "v4"
+    again = LiveFollower(bucket, tmp_path, 1)
+    again.restore()
+    assert again.snapshot.brands == followers[0].snapshot.brands
+    assert list(tmp_path.rglob("*.partial")) == []
+
+
+def test_what_a_killed_replica_left_is_cleaned_up_at_the_start(bucket: Bucket, tmp_path: Path) -> None:
+    left = tmp_path / "acme" / "v1" / "model.json.partial"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"half a")
+    os.utime(left, (0, 0))
+    follower = LiveFollower(bucket, tmp_path, 1)
+    follower.start()
+    follower.stop()
+    assert not left.exists()

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 
 import pytest
 
 from assay_inference.log_spool import LogSpool
+from assay_inference.partials import LEFT_SECONDS
 from assay_shared.errors import AssayError, Conflict, InvalidRequest, NotAuthenticated, RegistryUnavailable
 from assay_shared.ids import new_id, utc_now
 from assay_shared.wire import Verdict, Verification
@@ -105,3 +108,78 @@ def test_the_thread_delivers_when_the_registry_is_back(tmp_path: Path) -> None:
     wait_until(lambda: registry.got == [verification.id], 5)
     wait_until(lambda: spool.waiting() == [], 5)
     spool.stop()
+
+
+class SharedRegistry(Registry):
+    """Has another replica deal with the next entry, and every other one, while it answers."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.folder = folder
+        self.refuses = False
+        self.others: list[str] = []
+
+    def record_verification(self, verification: Verification) -> None:
+        left = [path.stem for path in sorted(self.folder.glob("*.json")) if path.stem > verification.id]
+        mine = self.folder / f"{verification.id}.json"
+        for taken in [*left[:1], *([verification.id] if self.refuses else [])]:
+            path = self.folder / f"{taken}.json"
+            if self.refuses:
+                path.replace(self.folder / "refused" / path.name)
+            else:
+                path.unlink()
+            self.others.append(taken)
+        if self.refuses:
+            assert not mine.exists()
+            raise Conflict("other content")
+        self.got.append(verification.id)
+
+
+@pytest.mark.parametrize("refuses", [False, True], ids=["delivered", "refused"])
+def test_what_another_replica_dealt_with_is_no_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], refuses: bool
+) -> None:
+    registry = SharedRegistry(tmp_path)
+    registry.refuses = refuses
+    (tmp_path / "refused").mkdir()
+    spool = LogSpool(tmp_path, registry)
+    ids = [make_verification().id for _ in range(6)]
+    for name in ids:
+        spool.add(make_verification().model_copy(update={"id": name}))
+    assert spool.deliver()
+    assert sorted([*registry.got, *registry.others]) == sorted(ids)
+    assert spool.waiting() == []
+    assert len(list((tmp_path / "refused").glob("*.json"))) == (6 if refuses else 0)
+    assert capsys.readouterr().out == ""
+
+
+def test_two_replicas_deliver_from_one_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    registry = Registry()
+    registry.error = RegistryUnavailable("down")
+    spools = [LogSpool(tmp_path, registry, retry_seconds=0.01) for _ in range(2)]
+    for spool in spools:
+        spool.start()
+    ids = set()
+    for number in range(200):
+        if number == 100:
+            registry.error = None
+        verification = make_verification()
+        ids.add(verification.id)
+        spools[number % 2].add(verification)
+    wait_until(lambda: spools[0].waiting() == [], 30, "everything is delivered")
+    for spool in spools:
+        spool.stop()
+    assert set(registry.got) == ids
+    assert "verification log failed" not in capsys.readouterr().out
+    assert [path.name for path in tmp_path.iterdir()] == []
+
+
+def test_what_a_killed_writer_left_is_cleaned_up(tmp_path: Path) -> None:
+    old, new = tmp_path / "ver_1.json.0a.partial", tmp_path / "ver_2.json.0b.partial"
+    for path in (old, new):
+        path.write_bytes(b"half an ent")
+    os.utime(old, (0, time.time() - LEFT_SECONDS - 1))
+    spool = LogSpool(tmp_path, Registry())
+    spool.start()
+    spool.stop()
+    assert [path.name for path in tmp_path.iterdir()] == [new.name]

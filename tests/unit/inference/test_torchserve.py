@@ -68,7 +68,11 @@ def watchdog(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("assay_engine.watchdog.STARTUP_SECONDS", 0.0)
     port = engine.server_address[1]
     settings = TorchServeSettings(
-        data_dir=tmp_path, torchserve_port=port, torchserve_management_port=port, hang_seconds=0.01
+        data_dir=tmp_path,
+        torchserve_port=port,
+        torchserve_management_port=port,
+        hang_seconds=0.01,
+        alive_file=tmp_path / "alive",
     )
     watchdog = Watchdog(settings, 3)
     watchdog.start()
@@ -78,6 +82,17 @@ def watchdog(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_nothing_is_done_while_predictions_are_answered(engine: Engine, watchdog: Watchdog) -> None:
     assert all(watchdog.keep_answering() for _ in range(3))
     assert engine.scaled == []
+
+
+def test_a_file_is_touched_only_while_predictions_are_answered(
+    engine: Engine, watchdog: Watchdog, tmp_path: Path
+) -> None:
+    engine.healthy = False
+    watchdog.keep_answering()
+    assert not (tmp_path / "alive").exists()
+    engine.healthy = True
+    watchdog.keep_answering()
+    assert (tmp_path / "alive").exists()
 
 
 def test_silent_workers_are_scaled_away_and_back(engine: Engine, watchdog: Watchdog) -> None:
