@@ -5,6 +5,7 @@ The demo and the end-to-end tests act through this. Nothing is tried twice: what
 
 from __future__ import annotations
 
+import copy
 import io
 import json
 import time
@@ -55,6 +56,12 @@ class BrandClient:
             secure=False,
             region="us-east-1",
         )
+
+    def at(self, api: str) -> BrandClient:
+        """The same person with the same keys, at another address."""
+        other = copy.copy(self)
+        other._http = httpx.Client(base_url=api, timeout=60, trust_env=False)
+        return other
 
     def __enter__(self) -> BrandClient:
         return self
@@ -126,9 +133,13 @@ class BrandClient:
 
     def run_log(self, run: str) -> str:
         """What a run logged."""
-        response = self._http.get(f"{self._path}/training-runs/{run}/log", headers=self._key)
+        return self.read(f"/training-runs/{run}/log").decode()
+
+    def read(self, path: str) -> bytes:
+        """The bytes that a route of the brand answers with."""
+        response = self._http.get(f"{self._path}{path}", headers=self._key)
         response.raise_for_status()
-        return response.text
+        return response.content
 
     def wait_until_live(self, version: str, timeout: float) -> dict[str, Any]:
         """Waits until a model version has passed its gate and is live; returns it."""
@@ -152,15 +163,8 @@ class BrandClient:
         raise BrandFailed(f"The verify API has not picked the live model up after {timeout:.0f} s")
 
     def images(self, state: str) -> list[dict[str, Any]]:
-        """All the brand's images in a state, through every page."""
-        found: list[dict[str, Any]] = []
-        query: dict[str, str] = {"state": state}
-        while True:
-            page = self.call("GET", "/images", params=query)
-            found += page["items"]
-            if not page["next_cursor"]:
-                return found
-            query["cursor"] = page["next_cursor"]
+        """All the brand's images in a state."""
+        return self.call_all("/images", state=state)
 
     def wait_until_ingested(self, uploads: Sequence[str], timeout: float) -> list[dict[str, Any]]:
         """Waits until no file of these uploads is still `received`; returns the uploads."""
@@ -186,6 +190,24 @@ class BrandClient:
     def call(self, method: str, path: str, **request: Any) -> dict[str, Any]:
         """Calls a route of the brand with its key; the JSON of the answer, empty for none."""
         return self._call(method, f"{self._path}{path}", headers=self._key, **request)
+
+    def call_all(self, path: str, **query: str) -> list[dict[str, Any]]:
+        """Everything that a route of the brand lists, through every page."""
+        found: list[dict[str, Any]] = []
+        while True:
+            page = self.call("GET", path, params=query)
+            found += page["items"]
+            if not page["next_cursor"]:
+                return found
+            query["cursor"] = page["next_cursor"]
+
+    def call_as_admin(self, method: str, path: str, **request: Any) -> dict[str, Any]:
+        """Calls any route with the admin key."""
+        return self._call(method, path, headers=self._admin, **request)
+
+    def call_any(self, method: str, path: str, **request: Any) -> dict[str, Any]:
+        """Calls any route with the brand's key, its own or another's."""
+        return self._call(method, path, headers=self._key, **request)
 
     def _call(self, method: str, url: str, **request: Any) -> dict[str, Any]:
         response = self._http.request(method, url, **request)

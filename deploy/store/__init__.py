@@ -1,0 +1,1 @@
+"""The operator's tool for the compose stack's MinIO: accounts, backups, restores."""
