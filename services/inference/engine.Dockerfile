@@ -2,7 +2,7 @@
 FROM debian:bookworm-slim AS python
 RUN apt-get update -qq \
  && apt-get install -y -qq --no-install-recommends python3.11 ca-certificates \
- && rm -rf /var/lib/apt/lists/* \
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt/* \
  && groupadd --gid 10001 assay \
  && useradd --uid 10001 --gid assay --no-create-home --home-dir /var/lib/assay assay \
  && install -d -o assay -g assay -m 0750 /var/lib/assay \
@@ -19,7 +19,7 @@ WORKDIR /app
 FROM debian:bookworm-slim AS pip
 RUN apt-get update -qq \
  && apt-get install -y -qq --no-install-recommends python3.11 python3-pip \
- && rm -rf /var/lib/apt/lists/*
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt/*
 
 # PyTorch and what goes with it, once for trainer and engine: 5 GB. pip is mounted, not installed: the image
 # has no package manager of Python's.
