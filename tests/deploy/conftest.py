@@ -82,6 +82,7 @@ def taught(box: Box, figures: dict[str, float]) -> Iterator[TaughtBrand]:
             else:
                 client.upload_by_s3(uploads[1], photo)
         client.wait_until_ingested(uploads, 60)
+        counted = box.metrics("ingest", 8002)
         stored = int(box.compose("exec", "-T", "minio", "du", "-sb", "/data/images").split()[0])
         figures["disk for images, bytes for each uploaded one"] = stored / sum(len(p.data) for p in photos)
         figures["62 photos uploaded and ingested, s"] = time.monotonic() - started
@@ -92,4 +93,5 @@ def taught(box: Box, figures: dict[str, float]) -> Iterator[TaughtBrand]:
         client.wait_until_live(run["model_version"], 60)
         figures["first photo to live model, s"] = time.monotonic() - started
         client.wait_until_judging(photos[0].data, 30)
-        yield TaughtBrand(client, photos, list(test_photos(client.brand, TEST_PHOTOS)), uploads, run)
+        to_judge = list(test_photos(client.brand, TEST_PHOTOS))
+        yield TaughtBrand(client, photos, to_judge, uploads, counted, run)

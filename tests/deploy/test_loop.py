@@ -39,8 +39,8 @@ def test_verdicts_are_right(taught: TaughtBrand) -> None:
         assert conclusion.held, conclusion.text
 
 
-def test_notifications_carried_every_photo(box: Box, taught: TaughtBrand) -> None:
-    counted = box.metrics("ingest", 8002)
+def test_notifications_carried_every_photo(taught: TaughtBrand) -> None:
+    counted = taught.ingest_metrics
     # A photo and its annotation are two objects.
     assert counted['assay_ingest_events_total{outcome="queued"}'] >= 2 * len(taught.photos)
     assert counted["assay_ingest_reconciled_total"] == 0

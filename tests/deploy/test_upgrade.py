@@ -77,9 +77,10 @@ def old_box(box: Box, backup: Path, version: str, tmp_path_factory: pytest.TempP
 
 
 @pytest.fixture
-def client(old_box: Box, taught: TaughtBrand) -> BrandClient:
+def client(old_box: Box, taught: TaughtBrand) -> Iterator[BrandClient]:
     """The brand, at the old box."""
-    return taught.client.at(old_box.api)
+    with taught.client.at(old_box.api) as there:
+        yield there
 
 
 def judge(client: BrandClient, taught: TaughtBrand) -> dict[str, Any]:

@@ -32,12 +32,16 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 @dataclass(frozen=True)
 class TaughtBrand:
-    """A brand that uploaded the demo's photos, half by HTTP and half by S3, and whose model is live."""
+    """A brand that uploaded the demo's photos, half by HTTP and half by S3, and whose model is live.
+
+    `ingest_metrics` is what ingest had counted when the last of them was ingested.
+    """
 
     client: BrandClient
     photos: list[DemoPhoto]
     test_photos: list[DemoPhoto]
     uploads: list[str]
+    ingest_metrics: dict[str, float]
     run: dict[str, Any]
 
 
