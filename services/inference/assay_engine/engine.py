@@ -44,6 +44,9 @@ class Runtime(Protocol):
     def load(self, weights: Path, description: ModelDescription) -> BrandDetector:
         """A detector from verified files."""
 
+    def check(self) -> None:
+        """Raises when the device does not compute."""
+
 
 class Engine:
     """Detects for any (brand, version) in bucket `live`.

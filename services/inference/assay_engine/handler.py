@@ -9,7 +9,7 @@ from typing import Any
 from assay_engine import framing
 from assay_engine.engine import Engine
 from assay_engine.errors import BadFrame
-from assay_engine.runtime import TorchRuntime
+from assay_engine.selfcheck import choose_runtime
 from assay_engine.settings import EngineSettings
 from assay_shared import logs
 from assay_shared.errors import AssayError
@@ -23,14 +23,16 @@ class EngineHandler:
     """One per worker process; TorchServe calls `initialize` once and `handle` for every request."""
 
     def initialize(self, context: Any) -> None:
-        """Builds the engine from the environment; `context` names this worker's GPU, if any."""
+        """Builds the engine from the environment; `context` names this worker's GPU, if any. `choice` says
+        which runtime computes, and why."""
         logs.configure_logs("engine", os.environ.get("ASSAY_LOG_LEVEL", "INFO"))
         # TorchServe's own worker logs two lines for every request.
         logging.getLogger().setLevel(logging.WARNING)
         logging.getLogger("assay_engine").setLevel(os.environ.get("ASSAY_LOG_LEVEL", "INFO"))
         settings = EngineSettings()  # from the environment
         store = ObjectStore(StoreSettings())  # from the environment
-        self._runtime = TorchRuntime(settings.engine_device, context.system_properties.get("gpu_id"))
+        self.choice = choose_runtime(settings, context.system_properties.get("gpu_id"))
+        self._runtime = self.choice.runtime
         self._runtime.check()
         self._engine = Engine(
             store,

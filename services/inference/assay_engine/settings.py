@@ -21,6 +21,11 @@ class EngineSettings(BaseSettings):
     )
     engine_disk_bytes: int = Field(default=20 << 30, ge=1, description="disk cache of models, in bytes")
     engine_device: Literal["auto", "cpu", "cuda"] = "auto"
+    engine_runtime: Literal["auto", "torch", "openvino"] = Field(
+        default="auto",
+        description="on the CPU; auto: the fastest that agrees with torch at the start",
+    )
+    engine_precision: Literal["auto", "f32", "bf16"] = Field(default="auto", description="of OpenVINO")
 
 
 class TorchServeSettings(EngineSettings):

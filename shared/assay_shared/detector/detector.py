@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,20 +40,29 @@ class Detector:
         On the CPU the grey borders are cut away first, down to what the stride allows: a photo of 4:3 costs
         a quarter less. A GPU wants all pictures of one size more than it wants fewer pixels.
         """
-        whole = (0, 0, batch.shape[2], batch.shape[1])
-        windows = [find_window(square) if self._device.type == "cpu" else whole for square in batch]
-        results: dict[int, Detections] = {}
-        for window in set(windows):
-            left, top, right, bottom = window
-            places = [place for place, own in enumerate(windows) if own == window]
-            found = self._detect(batch[places, top:bottom, left:right], min_confidence)
-            offset = np.array([left, top, left, top], np.float32)
-            for place, one in zip(places, found, strict=True):
-                results[place] = replace(one, boxes=one.boxes + offset)
-        return [results[place] for place in range(len(batch))]
+        if self._device.type != "cpu":
+            return self._detect(batch, min_confidence)
+        return detect_in_windows(batch, lambda windows: self._detect(windows, min_confidence))
 
     def _detect(self, batch: npt.NDArray[np.uint8], min_confidence: float) -> list[Detections]:
         with torch.inference_mode():
             pixels = torch.from_numpy(np.ascontiguousarray(batch)).to(self._device)
             scaled = pixels.permute(0, 3, 1, 2).to(self._dtype, memory_format=torch.channels_last) / 255
             return find_detections(predict_raw(self._model, scaled), min_confidence)
+
+
+def detect_in_windows(
+    batch: npt.NDArray[np.uint8], detect: Callable[[npt.NDArray[np.uint8]], list[Detections]]
+) -> list[Detections]:
+    """The detections of letterboxed pictures (B, S, S, 3), in input pixels, by a function that is given what
+    is inside their grey borders: (b, height, width, 3), those of one window together."""
+    windows = [find_window(square) for square in batch]
+    results: dict[int, Detections] = {}
+    for window in set(windows):
+        left, top, right, bottom = window
+        places = [place for place, own in enumerate(windows) if own == window]
+        found = detect(np.ascontiguousarray(batch[places, top:bottom, left:right]))
+        offset = np.array([left, top, left, top], np.float32)
+        for place, one in zip(places, found, strict=True):
+            results[place] = replace(one, boxes=one.boxes + offset)
+    return [results[place] for place in range(len(batch))]

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -31,22 +34,39 @@ def load_weights(detector: torch.nn.Module, path: Path) -> None:
 
     Raises WeightsInvalid when the file is damaged, or names and shapes differ in any way.
     """
+    shapes = {name: tuple(tensor.shape) for name, tensor in detector.state_dict().items()}
+    detector.load_state_dict(_read(path, shapes))
+
+
+def read_flat_weights(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> npt.NDArray[np.float16]:
+    """All weights of a file in fp16, one after another in the order of `shapes`: memory of its own, the size
+    of the file. Raises WeightsInvalid as `load_weights` does."""
+    tensors = _read(path, shapes)
+    flat = np.empty(sum(tensor.numel() for tensor in tensors.values()), np.float16)
+    start = 0
+    for name in shapes:
+        end = start + tensors[name].numel()
+        flat[start:end] = tensors[name].half().flatten().numpy()
+        start = end
+    return flat
+
+
+def _read(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, torch.Tensor]:
     try:
         tensors = load_file(path)
     except (SafetensorError, OSError, ValueError) as error:
         raise WeightsInvalid(f"{path.name} cannot be read: {error}") from error
-    expected = detector.state_dict()
-    if expected.keys() != tensors.keys():
-        odd = sorted(expected.keys() ^ tensors.keys())
+    if shapes.keys() != tensors.keys():
+        odd = sorted(shapes.keys() ^ tensors.keys())
         raise WeightsInvalid(f"{path.name} has other weights than the architecture, such as {odd[0]!r}")
     for name, tensor in tensors.items():
-        if tensor.shape != expected[name].shape:
+        if tensor.shape != shapes[name]:
             raise WeightsInvalid(
-                f"{path.name}: {name} has shape {tuple(tensor.shape)}, not {tuple(expected[name].shape)}"
+                f"{path.name}: {name} has shape {tuple(tensor.shape)}, not {tuple(shapes[name])}"
             )
         if not torch.isfinite(tensor).all():
             raise WeightsInvalid(f"{path.name}: {name} holds numbers that are not finite")
-    detector.load_state_dict(tensors)
+    return tensors
 
 
 def hash_file(path: Path) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay_shared.detector.postprocess import MAX_DETECTIONS, find_detections
+from assay_shared.detector.architecture import fold_batch_norms
+from assay_shared.detector.postprocess import MAX_DETECTIONS, find_detections, find_detections_in_levels
 
 
 def make_raw(*anchors: tuple[float, ...]) -> torch.Tensor:
@@ -40,6 +43,29 @@ def test_limits() -> None:
 def test_not_a_number_is_no_detection() -> None:
     (found,) = find_detections(make_raw((50, 50, 20, 20, float("nan")), (50, 50, 20, 20, 0.5)))
     np.testing.assert_allclose(found.confidences, [0.5])
+
+
+def test_levels_give_what_the_decoded_head_gives(trained_model: torch.nn.Module) -> None:
+    folded = fold_batch_norms(copy.deepcopy(trained_model))
+    pictures = torch.rand(2, 3, 96, 160, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        decoded, head = folded(pictures)
+    strides = [8, 16, 32]
+    both = torch.cat([head["boxes"], head["scores"]], 1)
+    sizes = [(96 // stride, 160 // stride) for stride in strides]
+    levels = [
+        part.unflatten(2, size).permute(0, 2, 3, 1).contiguous().numpy()
+        for part, size in zip(both.split([height * width for height, width in sizes], 2), sizes, strict=True)
+    ]
+    floor = float(decoded[:, 4:].amax(1).flatten().sort().values[-40])
+    expected = find_detections(decoded, floor)
+    found = find_detections_in_levels(levels, np.arange(16, dtype=np.float32), strides, floor)
+    assert [len(one) for one in found] == [len(one) for one in expected]
+    assert sum(len(one) for one in found) > 5
+    for ours, reference in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(ours.labels, reference.labels)
+        np.testing.assert_allclose(ours.boxes, reference.boxes, atol=1e-3)
+        np.testing.assert_allclose(ours.confidences, reference.confidences, atol=1e-6)
 
 
 position = st.floats(0, 320, width=32)

@@ -6,12 +6,19 @@ import json
 import struct
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
 from assay_shared.detector.architecture import build_detector
-from assay_shared.detector.weights import WeightsInvalid, hash_file, load_weights, save_weights
+from assay_shared.detector.weights import (
+    WeightsInvalid,
+    hash_file,
+    load_weights,
+    read_flat_weights,
+    save_weights,
+)
 from assay_shared.errors import InvalidRequest
 from tests.unit.shared.detector.conftest import LABELS
 
@@ -54,3 +61,14 @@ def test_other_shapes_names_and_numbers_are_refused(weights_file: Path, tmp_path
 def test_an_unknown_architecture_is_refused() -> None:
     with pytest.raises(InvalidRequest, match="yolov9"):
         build_detector("yolov9", 2)
+
+
+def test_flat_weights_are_the_files_in_the_order_asked_for(weights_file: Path) -> None:
+    tensors = load_file(weights_file)
+    shapes = {name: tuple(tensors[name].shape) for name in sorted(tensors, reverse=True)}
+    flat = read_flat_weights(weights_file, shapes)
+    assert flat.nbytes < weights_file.stat().st_size
+    expected = torch.cat([tensors[name].flatten() for name in shapes])
+    assert np.array_equal(flat, expected.numpy())
+    with pytest.raises(WeightsInvalid, match="other weights"):
+        read_flat_weights(weights_file, {"something": (1,)})
