@@ -93,8 +93,8 @@ def test_a_stopped_trainer_saves_and_gives_the_run_back(box: Box, taught: Taught
 
 
 def test_all_that_was_acknowledged_is_there(box: Box, taught: TaughtBrand, load: Load) -> None:
-    # What a part had in hand when it died (an event, a task, a second of Redis' log) is found by the scan. Its
-    # timer is an hour here, so that nothing else hides behind it; a start scans at once.
+    # What a part had in hand when it died (an event, a task, a second of Redis' log) is found by the scan.
+    # Its timer is an hour here, so that nothing else hides behind it; a start scans at once.
     box.compose("restart", "ingest")
 
     def missing() -> set[str]:
