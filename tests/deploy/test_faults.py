@@ -11,7 +11,7 @@ from tests.support.load import Load
 from tests.support.stack import LENIENT
 from tests.support.waiting import wait_until
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(2400)
 SERVICES = (
     "gateway",
     "registry",

@@ -10,7 +10,7 @@ from tests.support.box import Box, TaughtBrand
 from tests.support.stack import small_photo
 from tests.support.waiting import wait_until
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(2400)
 
 
 def test_every_photo_is_accepted(taught: TaughtBrand) -> None:

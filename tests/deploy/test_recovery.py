@@ -16,7 +16,7 @@ import pytest
 from tests.support.box import Box, TaughtBrand, note_memory
 from tests.support.load import Load
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(2400)
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from tests.support.load import Load
 from tests.support.stack import LENIENT, PHOTO_SIZE, PHOTOS, TINY_OPTIONS, small_photo
 from tests.support.waiting import wait_until
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(2400)
 
 
 def bridge_address() -> str:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.box import Box
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(2400)
 ISSUED = "/data/caddy/certificates/local/localhost/localhost"
 AUTHORITY = "/data/caddy/pki/authorities/local/root.crt"
 

@@ -13,7 +13,7 @@ import pytest
 from deploy.local.brand_client import BrandClient
 from tests.support.box import REPOSITORY, Box, TaughtBrand, check_out, docker, new_box, untag
 
-pytestmark = pytest.mark.timeout(1500)
+pytestmark = pytest.mark.timeout(2400)
 DEPLOYED = ("services", "shared", "deploy", "docker-compose.yml", "Makefile")
 MIGRATIONS = "services/registry/assay_registry/migrations/versions"
 BROKEN_MIGRATION = '''"""Breaks in the middle."""

@@ -16,7 +16,7 @@ from minio.error import S3Error
 from deploy.local.brand_client import BrandClient, BrandFailed
 from tests.support.box import PATH, REPOSITORY, Box, docker
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(2400)
 BENT: dict[str, Any] = {"Prefix": "wall/"}
 """MinIO asks its policy about a header or parameter of this name, and lists `prefix`."""
 MAX_IMAGE_MB = 350
