@@ -10,7 +10,7 @@ OVERLAYS := gpu tls s3 observability hub worker
 export ASSAY_REVISION ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 export DOCKER_BUILDKIT = 1
 
-.PHONY: help venv demo serve test lint format bench lock test-compose test-compose-full \
+.PHONY: help venv demo serve test lint format bench lock test-compose \
 	init build up down ps logs backup restore upgrade s3-credentials worker-env \
 	$(OVERLAYS:%=%-on) $(OVERLAYS:%=%-off)
 
@@ -78,9 +78,6 @@ test: lint ## everything but the containers, on real parts
 	@$(PY) -m pytest
 
 test-compose: venv ## the containers, on a Docker engine
-	@$(PY) -m pytest tests/deploy -m "not slow"
-
-test-compose-full: venv ## the same and what takes longer
 	@$(PY) -m pytest tests/deploy
 
 lint: venv ## ruff and mypy

@@ -1,6 +1,6 @@
 #!/bin/sh
 # make init: looks whether this machine can run Assay, and writes .env with fresh secrets. Never overwrites one.
-# INIT_SKIP_CHECKS=1 leaves the checks of memory and disk out.
+# INIT_SKIP_CHECKS=1 leaves the checks of memory and disk out; where there is an .env, they are past.
 . "$(dirname "$0")/lib.sh"
 
 MIN_ENGINE=20.10
@@ -30,7 +30,7 @@ check_size() {
   [ -d "$root" ] || root=.
   disk=$(($(df -Pk "$root" 2>/dev/null | awk 'NR == 2 { print $4 }') / 1000000))
   say "$(nproc 2>/dev/null || echo '?') cores, $memory GB of memory, $disk GB of free disk for Docker in $root"
-  [ -z "${INIT_SKIP_CHECKS:-}" ] || return 0
+  [ -z "${INIT_SKIP_CHECKS:-}" ] && [ ! -f "$ENV_FILE" ] || return 0
   [ "$memory" -ge "$MIN_MEMORY_GB" ] ||
     complain "$memory GB of memory are too few: training needs $MIN_MEMORY_GB GB at least. Add memory, or run with INIT_SKIP_CHECKS=1 and train elsewhere"
   [ "$disk" -ge "$MIN_DISK_GB" ] ||

@@ -94,7 +94,7 @@ def hub(box: Box) -> Iterator[str]:
 def second(box: Box, hub: str, version: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
     """A second box, whose .env the first one wrote; nothing runs there yet."""
     folder = tmp_path_factory.mktemp("second") / "assay"
-    with new_box(folder, f"assay-{version}-second", version) as made:
+    with new_box(folder, f"assay-{version}-second", version, shares_images=True) as made:
         env = folder / ".env"
         env.write_text(box.make("worker-env"))
         made.set(

@@ -66,7 +66,7 @@ def old_box(box: Box, backup: Path, version: str, tmp_path_factory: pytest.TempP
     tag = f"{version}-old"
     folder = tmp_path_factory.mktemp("old") / "assay"
     try:
-        with new_box(folder, f"assay-{tag}", tag, revision=previous_revision()) as made:
+        with new_box(folder, f"assay-{tag}", tag, revision=previous_revision(), shares_images=True) as made:
             made.make("restore", FILE=str(backup))
             # The keys in the backup are the other box's.
             made.admin_key = box.admin_key

@@ -52,13 +52,23 @@ class CommandFailed(Exception):
 class Box:
     """One box: a folder with a checkout, and a Compose project named after it.
 
-    `version` is the tag of its images. `settings` go into `.env` behind what `make init` wrote.
+    `version` is the tag of its images, whose layers are there already where it `shares_images` with another
+    box of this machine.
     """
 
-    def __init__(self, folder: Path, project: str, version: str, revision: str | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        project: str,
+        version: str,
+        revision: str | None = None,
+        *,
+        shares_images: bool = False,
+    ) -> None:
         self.folder = folder
         self.project = project
         self.version = version
+        self.shares_images = shares_images
         self.ports = Ports()
         self.admin_key = ""
         folder.mkdir(parents=True)
@@ -71,7 +81,11 @@ class Box:
 
     def init(self, settings: Mapping[str, str] | None = None) -> None:
         """`make init`, and further settings."""
-        said = self.make("init", HTTP_PORT=str(self.ports.get("gateway")))
+        given = {"HTTP_PORT": str(self.ports.get("gateway"))}
+        if self.shares_images:
+            # The disk that it asks for is for building them.
+            given["INIT_SKIP_CHECKS"] = "1"
+        said = self.make("init", **given)  # type: ignore[arg-type]
         found = re.search(r"^  (assay_[0-9a-f]{64})$", said, re.MULTILINE)
         assert found, f"make init shows no admin key:\n{said}"
         self.admin_key = found[1]
@@ -250,9 +264,14 @@ def new_box(
     version: str,
     settings: Mapping[str, str] | None = None,
     revision: str | None = None,
+    *,
+    shares_images: bool = False,
 ) -> Iterator[Box]:
-    """A box with its `.env`, not started yet; nothing of it is left afterwards."""
-    box = Box(folder, project, version, revision)
+    """A box with its `.env`, not started yet; nothing of it is left afterwards.
+
+    `settings` go into `.env` behind what `make init` wrote.
+    """
+    box = Box(folder, project, version, revision, shares_images=shares_images)
     try:
         box.init(settings)
         yield box
