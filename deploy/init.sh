@@ -6,7 +6,7 @@
 MIN_ENGINE=20.10
 MIN_COMPOSE=2.24.4
 MIN_MEMORY_GB=8
-MIN_DISK_GB=30
+MIN_DISK_GB=20
 wrong=0
 complain() { printf 'assay: %s\n' "$*" >&2; wrong=1; }
 
@@ -34,7 +34,7 @@ check_size() {
   [ "$memory" -ge "$MIN_MEMORY_GB" ] ||
     complain "$memory GB of memory are too few: training needs $MIN_MEMORY_GB GB at least. Add memory, or run with INIT_SKIP_CHECKS=1 and train elsewhere"
   [ "$disk" -ge "$MIN_DISK_GB" ] ||
-    complain "$disk GB of free disk are too few: images and their building need $MIN_DISK_GB GB. Free some (docker system prune), or move Docker's data-root"
+    complain "$disk GB of free disk are too few: images, their building and the first photos need $MIN_DISK_GB GB. Free some (docker system prune), or move Docker's data-root"
 }
 
 # check_port NUMBER: nobody may listen there.
