@@ -35,6 +35,7 @@ from assay_registry.files import (
 from assay_registry.models import FileRow, ImageRow
 from assay_registry.pairing import Pairing, carry_out, pair
 from assay_shared.annotations import AnnotationRefused, parse_annotation
+from assay_shared.likeness import NEAR_BITS
 from assay_shared.wire import (
     AnnotationArrival,
     ArchiveArrival,
@@ -44,10 +45,6 @@ from assay_shared.wire import (
     Refusal,
     Source,
 )
-
-NEAR_BITS = 6
-"""Perceptual hashes (64 bits) that differ in at most so many bits are of the same scene; pairs of unrelated
-photos differ in about 32."""
 
 
 def record_image(context: Context, arrival: ImageArrival) -> Arrival:

@@ -5,21 +5,25 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 import orjson
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from assay_registry.gate import find_lowest
 from assay_registry.models import BrandRow, DatasetVersionRow, ImageRow, LabelRow, ProductRow
-from assay_registry.splits import Candidate, find_roots, split_groups
+from assay_registry.shortages import describe_missing, find_missing, find_unjudgeable, find_warnings
+from assay_registry.splits import Candidate, split_groups
 from assay_shared.errors import InvalidRequest
 from assay_shared.ids import new_id
+from assay_shared.likeness import find_roots
 from assay_shared.wire import (
     Annotation,
     BrandSettings,
     DatasetItem,
     DatasetManifest,
+    Gate,
     Label,
     LabelRole,
     Product,
@@ -29,15 +33,15 @@ from assay_shared.wire import (
 def freeze_dataset(session: Session, brand: BrandRow) -> DatasetVersionRow:
     """The dataset version of all accepted images; the same content gives the version that is there.
 
-    Call with the brand's row locked. Raises InvalidRequest with `missing` (label, images, needed) when the
+    Call with the brand's row locked. Raises InvalidRequest with `missing` (a list of Shortage) when the
     images cannot support a training run; nothing is stored then.
     """
     images = session.scalars(select(ImageRow).where(ImageRow.brand == brand.slug)).all()
     roots = find_roots({image.sha256: image.near_duplicate_of for image in images})
     accepted = [image for image in images if image.state == "accepted"]
     labels = _read_labels(session, brand.slug, accepted)
-    needed = BrandSettings.model_validate(brand.settings).min_images_per_label
-    _check_support(accepted, labels, roots, needed)
+    settings = BrandSettings.model_validate(brand.settings)
+    _check_support(accepted, labels, roots, settings.min_images_per_label)
     splits = split_groups(
         [
             Candidate(
@@ -50,6 +54,19 @@ def freeze_dataset(session: Session, brand: BrandRow) -> DatasetVersionRow:
         ]
     )
     _check_both_splits(list(splits.values()))
+    items = [
+        DatasetItem(
+            sha256=image.sha256,
+            extension=image.extension,
+            width=image.width,
+            height=image.height,
+            split=splits[image.sha256],
+            group=roots[image.sha256],
+            annotations=[Annotation.model_validate(box) for box in image.annotations or []],
+        )
+        for image in sorted(accepted, key=lambda image: image.sha256)
+    ]
+    _check_judgeable(items, settings.gate)
     products = session.scalars(
         select(ProductRow).where(ProductRow.brand == brand.slug).order_by(ProductRow.gtin)
     )
@@ -58,17 +75,8 @@ def freeze_dataset(session: Session, brand: BrandRow) -> DatasetVersionRow:
         brand=brand.slug,
         labels=[Label(name=name, role=labels[name]) for name in sorted(labels)],
         products=[Product(gtin=row.gtin, name=row.name, label=row.label) for row in products],
-        items=[
-            DatasetItem(
-                sha256=image.sha256,
-                extension=image.extension,
-                width=image.width,
-                height=image.height,
-                split=splits[image.sha256],
-                annotations=[Annotation.model_validate(box) for box in image.annotations or []],
-            )
-            for image in sorted(accepted, key=lambda image: image.sha256)
-        ],
+        items=items,
+        warnings=find_warnings(items, labels),
     )
     return _store_once(session, manifest)
 
@@ -98,23 +106,18 @@ def _check_support(
     for image in images:
         for label in _labels_of(image):
             groups[label].add(roots[image.sha256])
-    missing: list[dict[str, Any]] = [
-        {"label": label, "images": len(groups[label]), "needed": needed}
-        for label in sorted(labels)
-        if len(groups[label]) < needed
-    ]
+    missing = find_missing(groups, labels, needed)
     if missing:
-        listed = "; ".join(f"{each['label']!r} has {each['images']} of {needed}" for each in missing)
         raise InvalidRequest(
-            f"Too few different images of some labels (near-duplicates count once): {listed}. Upload more "
-            "annotated photos of them, then finish again",
-            missing=missing,
+            f"Too few different images of some labels (near-duplicates count once): "
+            f"{describe_missing(missing)}. Then finish again",
+            missing=[shortage.model_dump() for shortage in missing],
         )
     if LabelRole.PRODUCT not in labels.values():
         raise InvalidRequest(
             f"No label in the annotations has the role 'product' (they are: {', '.join(sorted(labels))}): "
             "give the label of the thing itself that role, then finish again",
-            missing=missing,
+            missing=[],
         )
 
 
@@ -129,9 +132,20 @@ def _check_both_splits(splits: Sequence[str]) -> None:
             )
 
 
+def _check_judgeable(items: Sequence[DatasetItem], gate: Gate) -> None:
+    missing = find_unjudgeable(items, find_lowest(gate))
+    if missing:
+        raise InvalidRequest(
+            f"Too few different images are held out: {describe_missing(missing)}. Then finish again",
+            missing=[shortage.model_dump() for shortage in missing],
+        )
+
+
 def _store_once(session: Session, manifest: DatasetManifest) -> DatasetVersionRow:
     content = manifest.model_dump(mode="json", exclude={"id"})
-    sha256 = hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    # Warnings are said about the content; worded anew, they make no new version.
+    told = {name: value for name, value in content.items() if name != "warnings"}
+    sha256 = hashlib.sha256(orjson.dumps(told, option=orjson.OPT_SORT_KEYS)).hexdigest()
     known = session.scalar(
         select(DatasetVersionRow).where(
             DatasetVersionRow.brand == manifest.brand, DatasetVersionRow.sha256 == sha256

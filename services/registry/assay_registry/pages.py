@@ -24,6 +24,7 @@ from assay_registry.models import (
     RunEpochRow,
     TrainingRunRow,
 )
+from assay_registry.run_states import read_warnings
 from assay_shared import auth
 from assay_shared.auth import Principal
 from assay_shared.errors import AssayError, NotAllowed, NotAuthenticated, NotFound
@@ -179,6 +180,7 @@ def _read_run(session: Session, run: TrainingRunRow) -> dict[str, Any]:
         "run": run,
         "active": run.state in {state.value for state in ACTIVE_STATES},
         "curves": draw_curves([epoch.progress for epoch in epochs]),
+        "warnings": read_warnings(session, run),
     }
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from assay_registry.context import Context
-from assay_registry.models import BrandRow, RunEpochRow, TrainingRunRow
+from assay_registry.models import BrandRow, DatasetVersionRow, ModelVersionRow, RunEpochRow, TrainingRunRow
 from assay_shared import logs
 from assay_shared.errors import BrokerUnavailable, Conflict, NotFound
 from assay_shared.ids import utc_now
 from assay_shared.queue import TRAIN_RUN
-from assay_shared.wire import ACTIVE_STATES, Progress, RunState, TrainingOptions, TrainingRun
+from assay_shared.wire import ACTIVE_STATES, Progress, RunState, Shortage, TrainingOptions, TrainingRun
 
 log = logs.get_logger(__name__)
 
@@ -105,12 +107,23 @@ def describe_run(session: Session, run: TrainingRunRow, *, history: bool = True)
         progress=Progress.model_validate(run.progress),
         history=[Progress.model_validate(row.progress) for row in session.scalars(epochs)] if history else [],
         metrics=run.metrics,
+        warnings=read_warnings(session, run),
         dataset_version=run.dataset_version,
         model_version=run.model_version,
         created_at=run.created_at,
         started_at=run.started_at,
         finished_at=run.finished_at,
     )
+
+
+def read_warnings(session: Session, run: TrainingRunRow) -> list[Shortage]:
+    """What the run's photos lack: as its model version says, else as its dataset version."""
+    queries = [
+        select(ModelVersionRow.description["warnings"]).where(ModelVersionRow.run == run.id),
+        select(DatasetVersionRow.manifest["warnings"]).where(DatasetVersionRow.id == run.dataset_version),
+    ]
+    told: list[Any] = next((found for query in queries if (found := session.scalar(query)) is not None), [])
+    return [Shortage.model_validate(warning) for warning in told]
 
 
 def clean_text(text: str) -> str:

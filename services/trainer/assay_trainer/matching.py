@@ -12,6 +12,8 @@ from assay_shared.detector.overlap import measure_overlap
 
 IOU_LEVELS = np.linspace(0.5, 0.95, 10)
 """The overlaps of mAP50-95 (COCO)."""
+RECALLS = np.linspace(0, 1, 101)
+"""Where the precision-recall curve is read (COCO)."""
 
 Floats = npt.NDArray[np.float32]
 
@@ -57,8 +59,8 @@ def average_precision(right: npt.NDArray[np.bool_], confidences: Floats, boxes: 
     hits = np.cumsum(right[order])
     recall, precision = hits / boxes, hits / np.arange(1, len(order) + 1)
     envelope = np.maximum.accumulate(precision[::-1])[::-1]
-    places = np.searchsorted(recall, np.linspace(0, 1, 101), side="left")
-    return float(np.mean([envelope[place] if place < len(envelope) else 0.0 for place in places]))
+    places = np.searchsorted(recall, RECALLS, side="left")
+    return float(np.append(envelope, 0.0)[places].mean())
 
 
 def choose_threshold(right: npt.NDArray[np.bool_], confidences: Floats, boxes: int, lowest: float) -> float:
@@ -77,14 +79,3 @@ def choose_threshold(right: npt.NDArray[np.bool_], confidences: Floats, boxes: i
         f1 = 2 * hits / (int(kept.sum()) + boxes)
         best = max(best, (round(f1, 9), float(high - low), float(low + high) / 2))
     return float(np.clip(best[2], 0.15, 0.95))
-
-
-def wilson_interval(hits: int, trials: int, z: float = 1.96) -> tuple[float, float]:
-    """Wilson's score interval of a share, 95 % by default (Wilson 1927, JASA 22:209)."""
-    if trials == 0:
-        return 0.0, 1.0
-    share = hits / trials
-    scale = 1 + z * z / trials
-    middle = (share + z * z / (2 * trials)) / scale
-    reach = z * np.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials)) / scale
-    return max(0.0, float(middle - reach)), min(1.0, float(middle + reach))

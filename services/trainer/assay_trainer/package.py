@@ -13,13 +13,19 @@ from assay_shared.ids import utc_now
 from assay_shared.model_description import (
     DESCRIPTION_FILE,
     WEIGHTS_FILE,
+    Disagreement,
     LiveComparison,
     ModelDescription,
     ModelLabel,
 )
-from assay_shared.wire import DatasetItem, Progress
-from assay_trainer.evaluation import Evaluation, evaluate_detector, find_required_marks
+from assay_shared.wire import Progress
+from assay_trainer.bootstrap import find_interval
+from assay_trainer.disagreement_pictures import draw_disagreements
+from assay_trainer.disagreements import find_disagreements
+from assay_trainer.evaluation import Evaluation, detect_picture, evaluate_detector
+from assay_trainer.folds import name_group
 from assay_trainer.job import Job
+from assay_trainer.reading import find_required_marks
 from assay_trainer.report import write_report
 
 
@@ -36,6 +42,7 @@ def package_model(
     held_out = [item for item in job.dataset.items if item.split == "val"]
     detector = Detector(job.options.architecture, len(job.dataset.labels), weights)
     evaluation = evaluate_detector(detector, job.dataset.labels, held_out, job.images, job.options.image_size)
+    report = job.folder / "report"
     description = ModelDescription(
         brand=job.brand,
         version=job.version,
@@ -51,29 +58,65 @@ def package_model(
         ],
         required_marks=find_required_marks(job.dataset),
         metrics=evaluation.metrics,
-        live_comparison=_compare_live(job, held_out),
+        live_comparison=_compare_live(job, evaluation),
+        warnings=job.dataset.warnings,
+        disagreements=_list_disagreements(job, detector, evaluation, report),
         base_weights=base_weights,
         options=job.options.model_dump(),
         created_at=utc_now(),
         files={},
     )
-    write_report(job.folder / "report", description, history, evaluation, job.images)
+    write_report(report, description, history, evaluation, job.images)
     description = description.model_copy(update={"files": _hash_files(job.folder)})
     (job.folder / DESCRIPTION_FILE).write_text(description.model_dump_json(indent=2))
     return description
 
 
-def _compare_live(job: Job, held_out: list[DatasetItem]) -> LiveComparison | None:
+def compare_evaluations(version: str, live: Evaluation, new: Evaluation) -> LiveComparison:
+    """How a new version and the live one, `version`, differ on the same pictures."""
+    ahead: dict[str, int] = {}
+    for item, was_right, is_right in zip(new.items, live.right, new.right, strict=True):
+        group = name_group(item)
+        ahead[group] = ahead.get(group, 0) + is_right - was_right
+    low, high = find_interval(new.map50_draws - live.map50_draws)
+    return LiveComparison(
+        version=version,
+        metrics=live.metrics,
+        better=sum(score > 0 for score in ahead.values()),
+        worse=sum(score < 0 for score in ahead.values()),
+        map50_change_low=low,
+        map50_change_high=high,
+    )
+
+
+def _compare_live(job: Job, evaluation: Evaluation) -> LiveComparison | None:
     """The live version on the same pictures, with its own thresholds."""
     if job.live_folder is None:
         return None
     live = ModelDescription.model_validate_json((job.live_folder / DESCRIPTION_FILE).read_bytes())
     detector = Detector(live.architecture, len(live.labels), job.live_folder / WEIGHTS_FILE)
     thresholds = {label.name: label.threshold for label in live.labels}
-    evaluation: Evaluation = evaluate_detector(
-        detector, live.labels, held_out, job.images, live.image_size, thresholds
+    before = evaluate_detector(
+        detector, live.labels, evaluation.items, job.images, live.image_size, thresholds
     )
-    return LiveComparison(version=live.version, metrics=evaluation.metrics)
+    return compare_evaluations(live.version, before, evaluation)
+
+
+def _list_disagreements(
+    job: Job, detector: Detector, evaluation: Evaluation, report: Path
+) -> list[Disagreement]:
+    """Those of all pictures; the held-out ones have been looked at already."""
+    names = [label.name for label in job.dataset.labels]
+    learnt = [item for item in job.dataset.items if item.split == "train"]
+    found = [detect_picture(detector, item, job.images, job.options.image_size, names) for item in learnt]
+    disagreements = find_disagreements(
+        [*learnt, *evaluation.items],
+        [*found, *evaluation.found],
+        job.dataset.labels,
+        evaluation.thresholds,
+    )
+    items = {item.sha256: item for item in job.dataset.items}
+    return draw_disagreements(report, disagreements, items, job.images)
 
 
 def _hash_files(folder: Path) -> dict[str, str]:

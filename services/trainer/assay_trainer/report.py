@@ -16,7 +16,7 @@ from assay_shared.detector.overlap import measure_overlap
 from assay_shared.model_description import ModelDescription
 from assay_shared.wire import Progress
 from assay_trainer.evaluation import Evaluation, read_picture
-from assay_trainer.matching import Found
+from assay_trainer.reading import find_sure
 
 SAMPLES = 8
 MATCH = 0.5
@@ -25,7 +25,6 @@ MATCH = 0.5
 mpl.use("agg")
 
 Counts = npt.NDArray[np.int64]
-Flags = npt.NDArray[np.bool_]
 
 
 def write_report(
@@ -42,9 +41,12 @@ def write_report(
     report = {
         "metrics": description.metrics.model_dump(),
         "thresholds": evaluation.thresholds,
+        "warnings": [warning.model_dump() for warning in description.warnings],
+        "disagreements": [one.model_dump() for one in description.disagreements],
         "history": [progress.model_dump() for progress in history],
         "confusion": {"labels": [*names, "nothing"], "rows_are_true": confusion.tolist()},
         "pictures": [item.sha256 for item in evaluation.items],
+        "read_right": evaluation.right,
     }
     (folder / "report.json").write_text(json.dumps(report, indent=2))
     _draw_curves(folder / "curves.png", history)
@@ -53,12 +55,12 @@ def write_report(
 
 
 def count_confusions(evaluation: Evaluation, names: list[str]) -> Counts:
-    """How often each true label (row) was detected as each label (column), above the thresholds; the last
-    row and column are "nothing"."""
+    """How often each true label (row) was detected as each label (column), above the thresholds that each
+    picture was judged by; the last row and column are "nothing"."""
     counts = np.zeros((len(names) + 1, len(names) + 1), np.int64)
     nothing = len(names)
-    for found in evaluation.found:
-        kept = _keep(found, evaluation, names)
+    for found, used in zip(evaluation.judged, evaluation.judged_by, strict=True):
+        kept = find_sure(found, names, used)
         overlap = measure_overlap(found.true_boxes, found.boxes[kept])
         free = set(range(int(kept.sum())))
         for row, true in enumerate(found.true_labels):
@@ -72,12 +74,6 @@ def count_confusions(evaluation: Evaluation, names: list[str]) -> Counts:
         for column in free:
             counts[nothing, int(found.labels[kept][column])] += 1
     return counts
-
-
-def _keep(found: Found, evaluation: Evaluation, names: list[str]) -> Flags:
-    floors = np.array([evaluation.thresholds[name] for name in names])
-    kept: Flags = found.confidences >= floors[found.labels]
-    return kept
 
 
 def _draw_curves(path: Path, history: Sequence[Progress]) -> None:
@@ -109,14 +105,14 @@ def _draw_confusion(path: Path, counts: Counts, names: list[str]) -> None:
 
 
 def _draw_samples(path: Path, evaluation: Evaluation, names: list[str], images: Path) -> None:
-    chosen = list(zip(evaluation.items, evaluation.found, strict=True))[:SAMPLES]
+    chosen = list(zip(evaluation.items, evaluation.judged, evaluation.judged_by, strict=True))[:SAMPLES]
     figure = Figure(figsize=(12, 3.2 * max(1, -(-len(chosen) // 4))), layout="constrained")
     grid = figure.subplots(max(1, -(-len(chosen) // 4)), 4, squeeze=False)
     for axes in grid.flat:
         axes.axis("off")
-    for axes, (item, found) in zip(grid.flat, chosen, strict=False):
+    for axes, (item, found, used) in zip(grid.flat, chosen, strict=False):
         axes.imshow(read_picture(images, item))
-        kept = _keep(found, evaluation, names)
+        kept = find_sure(found, names, used)
         for box, confidence, label in zip(
             found.boxes[kept], found.confidences[kept], found.labels[kept], strict=True
         ):

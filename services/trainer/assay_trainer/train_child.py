@@ -61,9 +61,14 @@ def _run(job: Job, folder: Path) -> None:
     from assay_trainer.base_weights import find_bundled
     from assay_trainer.dataset import write_dataset
     from assay_trainer.package import package_model
+    from assay_trainer.prepare import prepare_dataset
     from assay_trainer.training import Callbacks, train_detector
 
     base_weights = job.base_weights or find_bundled(job.options.architecture)
+    dataset, told = prepare_dataset(job.dataset, job.images)
+    job = job.model_copy(update={"dataset": dataset})
+    for line in [*told, *(f"warning: {warning.advice}" for warning in dataset.warnings)]:
+        _tell(LogEvent(line=line))
     data = write_dataset(job.dataset, job.images, folder / "dataset", job.options.image_size)
     train = sum(item.split == "train" for item in job.dataset.items)
     _tell(LogEvent(line=f"{train} pictures to learn from, {len(job.dataset.items) - train} held out"))

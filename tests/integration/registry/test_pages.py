@@ -7,6 +7,8 @@ import uvicorn
 
 from assay_registry.charts import HEIGHT, WIDTH, draw_curves
 from assay_shared.auth import COOKIE
+from assay_shared.model_description import Disagreement
+from assay_shared.wire import Shortage
 from tests.integration.registry.learning import judge, lease, make_packaged, teach
 from tests.integration.registry.support import Registry, TestClient
 
@@ -140,6 +142,36 @@ def test_the_panel_of_a_run(registry: Registry) -> None:
     assert "epoch 2 of 4" in panel
     assert panel.count("<polyline") == 2
     assert browser.get(f"/brands/{registry.brand}/runs/run_none/panel").status_code == 404
+
+
+def test_the_page_shows_intervals_what_photos_lack_and_annotations_to_look_at(registry: Registry) -> None:
+    (name, *_) = teach(registry, 12, "carton")
+    looked_at = Disagreement(
+        image=name,
+        split="train",
+        kind="wrong_label",
+        label="<i>seal",
+        found="logo",
+        confidence=0.91,
+        overlap=0.8,
+        rank=0.7,
+        picture="disagreements/01.png",
+    )
+    lack = Shortage(label="carton", kind="light", images=0, needed=5, advice="by <b>lamplight")
+    run = make_packaged(registry, warnings=[lack], disagreements=[looked_at])
+    assert judge(registry, run).json()["state"] == "live"
+    assert registry.client.get(f"{registry.address}/training-runs/{run['id']}").json()["warnings"] == [
+        lack.model_dump()
+    ]
+    page = log_in(registry, "train").get(f"/brands/{registry.brand}").text
+    assert "image accuracy 0.950 (0.80 to 1.00)" in page
+    assert "by &lt;b&gt;lamplight" in page
+    assert "Wrong label?" in page
+    assert "&lt;i&gt;seal annotated, logo seen" in page
+    assert "confidence 0.91" in page
+    assert page.count(f"/model-versions/{run['model_version']}/report/disagreements/01.png") == 1
+    picture = f"{registry.address}/model-versions/{run['model_version']}/report/disagreements/01.png"
+    assert registry.client.get(picture).headers["content-type"] == "image/png"
 
 
 def test_curves() -> None:

@@ -52,7 +52,33 @@ def test_finishing_freezes_a_dataset_and_queues_a_run(registry: Registry, valkey
     manifest = lease(registry, run["id"])["dataset"]
     assert [item["sha256"] for item in manifest["items"]] == sorted(names)
     assert manifest["labels"] == [{"name": "carton", "role": "product"}]
-    assert sum(item["split"] == "val" for item in manifest["items"]) == 2
+    assert sum(item["split"] == "val" for item in manifest["items"]) == 4
+    assert {item["group"] for item in manifest["items"]} == set(names)
+
+
+def test_a_run_says_what_its_photos_lack(registry: Registry) -> None:
+    teach(registry, 12)
+    run = finish(registry)
+    # All twelve boxes are alike.
+    lacking = [(warning["label"], warning["kind"], warning["images"]) for warning in run["warnings"]]
+    assert lacking == [("carton", "images", 12), ("carton", "distance", 0), ("carton", "angle", 0)]
+    assert "add 18" in run["warnings"][0]["advice"]
+    assert lease(registry, run["id"])["dataset"]["warnings"] == run["warnings"]
+    listed = registry.client.get(f"{registry.address}/training-runs").json()["items"]
+    assert listed[0]["warnings"] == run["warnings"]
+
+
+def test_too_few_held_out_to_pass_the_gate_are_refused_before_anything_is_trained(registry: Registry) -> None:
+    change_settings(registry, min_images_per_label=4)
+    teach(registry, 7)
+    answer = registry.client.post(f"{registry.address}/training-runs", json={})
+    assert answer.status_code == 422
+    (missing,) = answer.json()["missing"]
+    assert (missing["label"], missing["kind"], missing["needed"]) == (None, "held_out", 4)
+    assert missing["images"] < 4
+    assert missing["advice"] in answer.json()["detail"]
+    change_settings(registry, min_images_per_label=4, gate={"min_image_accuracy": 0.5})
+    assert finish(registry)["state"] == "queued"
 
 
 def test_images_that_were_told_of_by_ingest_are_frozen(registry: Registry) -> None:
@@ -84,10 +110,12 @@ def test_what_is_missing_is_told_and_near_duplicates_count_once(registry: Regist
     teach(registry, 11, ["logo"], start=200, near_duplicates=True)
     answer = registry.client.post(f"{registry.address}/training-runs")
     assert answer.status_code == 422
-    assert answer.json()["missing"] == [
-        {"label": "logo", "images": 1, "needed": 10},
-        {"label": "seal", "images": 9, "needed": 10},
+    missing = answer.json()["missing"]
+    assert [(one["label"], one["kind"], one["images"], one["needed"]) for one in missing] == [
+        ("logo", "images", 1, 10),
+        ("seal", "images", 9, 10),
     ]
+    assert "add 9 different photos" in missing[0]["advice"]
     assert "'logo' has 1 of 10" in answer.json()["detail"]
     with registry.context.database.session() as session:
         assert session.scalars(select(DatasetVersionRow.id)).all() == []

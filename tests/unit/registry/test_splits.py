@@ -9,7 +9,8 @@ from collections import Counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assay_registry.splits import FEW, MIN_VAL, Candidate, Split, find_roots, split_groups
+from assay_registry.splits import FEW, MIN_VAL, Candidate, Split, split_groups
+from assay_shared.likeness import find_roots
 
 LABELS = st.frozensets(st.sampled_from(["box", "logo", "seal", "dots", "rare"]), max_size=5)
 SPLITS: st.SearchStrategy[Split | None] = st.sampled_from([None, None, None, "train", "val"])
@@ -75,25 +76,6 @@ def test_each_label_with_enough_pictures_is_judged_and_learnt(pictures: list[Can
             assert judging[label] >= MIN_VAL
 
 
-@given(st.dictionaries(st.integers(0, 30), st.one_of(st.none(), st.integers(0, 40)), max_size=30))
-@settings(max_examples=40, deadline=None)
-def test_pictures_that_hang_together_have_one_root(links: dict[int, int | None]) -> None:
-    named = {name(key): None if value is None else name(value) for key, value in links.items()}
-    roots = find_roots(named)
-    assert set(roots) == set(named)
-    for key, value in named.items():
-        if value in named:
-            assert roots[key] == roots[value]
-        assert roots[key] in {*named, *named.values()}
-
-
-def test_pictures_without_links_stay_apart() -> None:
-    roots = find_roots({"c": "b", "b": "a", "x": None, "y": "lost", "z": "lost"})
-    assert roots["b"] == roots["c"]
-    assert len(set(roots.values())) == 3
-    assert roots["y"] == roots["z"] != roots["x"]
-
-
 def test_a_usual_brand_is_split_about_one_to_four() -> None:
     pictures = [
         Candidate(name(number), frozenset({"carton", "logo"} if number % 2 else {"bottle", "seal"}))
@@ -127,3 +109,9 @@ def test_few_pictures_still_leave_one_to_judge_by() -> None:
     assert Counter(split_groups(pictures).values()) == {"train": 3, "val": 1}
     twins = [Candidate(name(number), frozenset({"carton"}), name(0)) for number in range(9)]
     assert set(split_groups(twins).values()) == {"train"}
+
+
+def test_a_small_collection_holds_out_enough_to_pass_the_gate_and_keeps_enough_to_learn_from() -> None:
+    for count, judging in ((6, 1), (8, 2), (10, 4), (12, 4), (20, 4), (30, 6)):
+        pictures = [Candidate(name(number), frozenset({"carton", "logo"})) for number in range(count)]
+        assert Counter(split_groups(pictures).values())["val"] == judging

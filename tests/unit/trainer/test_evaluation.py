@@ -1,4 +1,4 @@
-"""Figures of a model on pictures, with detections given by hand, and which marks a product requires."""
+"""Figures of a model on pictures, with detections given by hand."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from PIL import Image
 from assay_shared.detector.detector import Detector
 from assay_shared.detector.postprocess import Detections
 from assay_shared.wire import Annotation, DatasetItem
-from assay_trainer.evaluation import Evaluation, evaluate_detector, find_required_marks
+from assay_trainer.evaluation import Evaluation, evaluate_detector
 from assay_trainer.report import count_confusions
-from tests.unit.trainer.support import LABELS, box, item, make_manifest
+from tests.unit.trainer.support import LABELS, box, item
 
 SIZE = 64
 Sighting = tuple[Annotation, float]
@@ -43,7 +43,7 @@ class GivenDetector:
 
 @pytest.fixture
 def images(tmp_path: Path) -> Path:
-    for name in "abcd":
+    for name in "0123456789abcdef":
         Image.fromarray(np.zeros((SIZE, SIZE, 3), np.uint8)).save(tmp_path / (name * 64 + ".jpg"))
     return tmp_path
 
@@ -51,8 +51,8 @@ def images(tmp_path: Path) -> Path:
 CARTON, LOGO, SEAL = box("carton", 4, 4, 40, 40), box("logo", 8, 8, 10, 10), box("seal", 28, 28, 10, 10)
 
 
-def picture(name: str, *boxes: Annotation) -> DatasetItem:
-    return item(name * 64, "val", *boxes, size=(SIZE, SIZE))
+def picture(name: str, *boxes: Annotation, group: str | None = None) -> DatasetItem:
+    return item(name * 64, "val", *boxes, size=(SIZE, SIZE)).model_copy(update={"group": group})
 
 
 def evaluate(
@@ -121,19 +121,87 @@ def test_nothing_found_at_all(images: Path) -> None:
     assert metrics.per_label["carton"].precision is None
 
 
-def test_required_marks() -> None:
-    outside = box("seal", 50, 50, 10, 10)
-    genuine = [item(f"{number:064x}", "train", CARTON, LOGO, SEAL) for number in range(9)]
-    marks = find_required_marks(make_manifest(*genuine, item("f" * 64, "train", CARTON, LOGO, outside)))
-    assert marks == {"carton": ["logo", "seal"]}
-    # Two of eleven without a seal on the product: no longer nine in ten.
-    lacking = [item(letter * 64, "train", CARTON, LOGO, outside) for letter in "ef"]
-    assert find_required_marks(make_manifest(*genuine, *lacking)) == {"carton": ["logo"]}
+def test_thresholds_come_from_the_other_folds_and_ship_from_all(images: Path) -> None:
+    shy = [(CARTON, 0.9), (LOGO, 0.3)]
+    evaluation = evaluate(
+        images,
+        [
+            (picture("a", CARTON, LOGO), shy),
+            (picture("b", CARTON), [(CARTON, 0.9)]),
+            (picture("c", CARTON), [(CARTON, 0.9)]),
+        ],
+    )
+    # Only `a` shows that logos are found this unsurely, and it may not say so for itself.
+    assert evaluation.judged_by[0]["logo"] == 0.5
+    assert evaluation.judged_by[1]["logo"] < 0.3
+    assert evaluation.thresholds["logo"] < 0.3
+    assert evaluation.right == [False, True, True]
+    assert evaluation.metrics.folds == 3
+    assert evaluation.metrics.per_label["logo"].recall == 0
+    assert evaluation.metrics.per_label["logo"].average_precision50 == 1  # needs no threshold
 
 
-def test_required_marks_are_learned_from_genuine_training_pictures_only() -> None:
-    known_fake = item("e" * 64, "train", CARTON, box("fake-logo", 8, 8, 10, 10))
-    held_out = item("f" * 64, "val", CARTON)
-    genuine = item("a" * 64, "train", CARTON, LOGO)
-    assert find_required_marks(make_manifest(genuine, known_fake, held_out)) == {"carton": ["logo"]}
-    assert find_required_marks(make_manifest(known_fake)) == {}
+@pytest.mark.parametrize("confidence", [0.2, 0.6, 0.95])
+def test_what_a_group_shows_has_no_part_in_its_own_thresholds(images: Path, confidence: float) -> None:
+    def judge_by(own: float) -> list[dict[str, float]]:
+        twins = [(picture(name, CARTON, LOGO, group="twins"), [(CARTON, own), (LOGO, own)]) for name in "ab"]
+        others = [
+            (picture(name, CARTON, LOGO), [(CARTON, 0.8), (LOGO, 0.7), (SEAL, 0.4)])
+            for name in "0123456789cd"
+        ]
+        evaluation = evaluate(images, [*twins, *others])
+        assert evaluation.metrics.groups == 13
+        assert evaluation.metrics.folds == 5
+        return [dict(evaluation.judged_by[place]) for place in (0, 1)]
+
+    first, second = judge_by(confidence)
+    assert first == second
+    assert judge_by(0.75) == [first, second]
+
+
+def test_given_thresholds_are_used_everywhere_and_are_no_folds(images: Path) -> None:
+    given = dict.fromkeys((label.name for label in LABELS), 0.25)
+    evaluation = evaluate(images, [(picture("a", CARTON, LOGO), [(CARTON, 0.3), (LOGO, 0.3)])], given)
+    assert evaluation.judged_by == [given]
+    assert evaluation.metrics.folds is None
+    assert evaluation.right == [True]
+
+
+def test_every_figure_lies_in_its_interval(images: Path) -> None:
+    metrics = evaluate(
+        images,
+        [
+            (picture("a", CARTON, LOGO), [(CARTON, 0.9), (LOGO, 0.8)]),
+            (picture("b", CARTON, LOGO), [(CARTON, 0.9)]),
+            (picture("c", CARTON, LOGO), [(CARTON, 0.8), (SEAL, 0.95)]),
+            (picture("d", CARTON, LOGO), [(CARTON, 0.9), (LOGO, 0.7)]),
+        ],
+    ).metrics
+    for figures, names in (
+        (metrics, ("map50", "map50_95", "image_accuracy")),
+        (metrics.per_label["logo"], ("recall", "average_precision50")),
+        (metrics.per_label["seal"], ("precision",)),
+    ):
+        said = figures.model_dump()
+        for name in names:
+            assert 0 <= said[f"{name}_low"] <= said[name] <= said[f"{name}_high"] <= 1
+            assert said[f"{name}_low"] < said[f"{name}_high"]
+    assert metrics.per_label["logo"].recall == 0.5
+    assert metrics.per_label["seal"].recall is metrics.per_label["seal"].recall_low is None
+
+
+def test_near_duplicates_count_once_in_the_intervals(images: Path) -> None:
+    def low(group: str | None) -> float:
+        pairs = [(picture(name, CARTON, group=group), [(CARTON, 0.9)]) for name in "01234567"]
+        return evaluate(images, [*pairs, (picture("a", CARTON), [(CARTON, 0.9)])]).metrics.image_accuracy_low
+
+    assert low(None) == pytest.approx(9 / (9 + 1.96**2))
+    assert low("burst") == pytest.approx(2 / (2 + 1.96**2))
+
+
+def test_of_a_single_group_nothing_is_known(images: Path) -> None:
+    metrics = evaluate(
+        images, [(picture(name, CARTON, group="one"), [(CARTON, 0.9)]) for name in "ab"]
+    ).metrics
+    assert (metrics.map50, metrics.map50_low, metrics.map50_high) == (1, 0, 1)
+    assert metrics.folds == 1

@@ -14,7 +14,6 @@ from assay_trainer.matching import (
     average_precision,
     choose_threshold,
     match,
-    wilson_interval,
 )
 
 Row = tuple[float, float, float, float]
@@ -121,22 +120,3 @@ def test_threshold_is_as_good_as_any_within_its_limits(
     best = max(f1(float(confidence)) for confidence in confidences)
     if 0.15 < chosen < 0.95:
         assert f1(chosen) == pytest.approx(best)
-
-
-def test_wilson_interval() -> None:
-    # 30 of 32, by Wilson's formula on paper.
-    low, high = wilson_interval(30, 32)
-    assert low == pytest.approx(0.7985, abs=1e-3)
-    assert high == pytest.approx(0.9827, abs=1e-3)
-    assert wilson_interval(0, 0) == (0, 1)
-
-
-@given(st.integers(0, 500), st.integers(1, 500))
-def test_wilson_interval_holds_the_share(hits: int, trials: int) -> None:
-    hits = min(hits, trials)
-    low, high = wilson_interval(hits, trials)
-    assert 0 <= low <= hits / trials + 1e-9
-    assert hits / trials - 1e-9 <= high <= 1
-    mirrored = wilson_interval(trials - hits, trials)
-    assert mirrored[0] == pytest.approx(1 - high, abs=1e-9)
-    assert mirrored[1] == pytest.approx(1 - low, abs=1e-9)

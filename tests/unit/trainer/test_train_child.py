@@ -38,12 +38,13 @@ OPTIONS = TrainingOptions(image_size=SIZE, epochs=EPOCHS, patience=EPOCHS, batch
 
 
 def draw_pictures(folder: Path, count: int = 8) -> DatasetManifest:
-    """Pictures of a card with a round logo, somewhere on noise; two are held out."""
+    """Pictures of a card with a round logo, somewhere on ground of its own; two are held out."""
     folder.mkdir(parents=True)
     rng = np.random.default_rng(1)
     items = []
     for number in range(count):
-        picture = Image.fromarray(rng.integers(0, 90, (120, 160, 3), np.uint8))
+        ground = Image.fromarray(rng.integers(0, 255, (6, 8, 3), np.uint8))
+        picture = ground.resize((160, 120), Image.Resampling.NEAREST)
         left, top = int(rng.integers(5, 60)), int(rng.integers(5, 30))
         pen = ImageDraw.Draw(picture)
         pen.rectangle((left, top, left + 80, top + 70), fill=(230, 200, 60))
@@ -153,10 +154,15 @@ def check_package(job: Job) -> None:
     assert description.live_comparison is not None
     assert description.live_comparison.version == "mv_0"
     assert description.live_comparison.metrics.images == 2
+    assert description.live_comparison.better is not None
+    assert description.live_comparison.map50_change_low is not None
+    assert (description.metrics.folds, description.metrics.groups) == (2, 2)
     assert description.base_weights["name"] == "yolov5nu.safetensors"
 
     report = json.loads((job.folder / "report/report.json").read_text())
     assert [entry["epoch"] for entry in report["history"]] == list(range(1, EPOCHS + 1))
+    assert report["disagreements"] == [one.model_dump() for one in description.disagreements]
+    assert sum(report["read_right"]) == round(2 * description.metrics.image_accuracy)
     assert all(entry["losses"].keys() == {"box", "cls", "dfl"} for entry in report["history"])
     for name in ("curves", "samples", "confusion"):
         with Image.open(job.folder / f"report/{name}.png") as picture:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from assay_inference.checks.evidence import Evidence, Judged, answer, grade
-from assay_inference.geometry import grow, holds_centre
+from assay_shared.detector.on_product import lies_on_product
 from assay_shared.wire import LabelRole, Outcome
 
 NAME = "counterfeit_marks"
-AROUND = 0.1
-"""Share of the product's box by which a tell-tale's middle may lie outside it."""
 
 
 def judge(evidence: Evidence) -> Judged:
@@ -23,7 +21,7 @@ def judge(evidence: Evidence) -> Judged:
         seen
         for seen in evidence.seen
         if seen.role is LabelRole.COUNTERFEIT
-        and (product is None or holds_centre(grow(product.box, AROUND), seen.box))
+        and (product is None or lies_on_product(product.box, seen.box, LabelRole.COUNTERFEIT))
     ]
     worst = max(there, key=lambda seen: grade(seen.confidence, seen.threshold), default=None)
     score = 1.0 - grade(worst.confidence, worst.threshold) if worst else 1.0

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from assay_inference.checks.evidence import Evidence, Judged, Seen, answer, grade
 from assay_inference.checks.image_quality import GLARE_HIDES
-from assay_inference.geometry import cut_off_sides, grow, holds_centre
-from assay_shared.wire import Outcome
+from assay_inference.geometry import cut_off_sides
+from assay_shared.detector.on_product import lies_on_product
+from assay_shared.wire import LabelRole, Outcome
 
 NAME = "marks"
-AROUND = 0.05
-"""Share of the product's box by which a mark's middle may lie outside it."""
 HINTED = 0.5
 """Share of its threshold from which on a mark that was not found may be there, seen badly."""
 
@@ -49,8 +48,11 @@ def judge(evidence: Evidence, picture_is_good: bool) -> Judged:
 
 
 def _best(mark: str, product: Seen, evidence: Evidence) -> Seen | None:
-    place = grow(product.box, AROUND)
-    there = [seen for seen in evidence.seen if seen.label == mark and holds_centre(place, seen.box)]
+    there = [
+        seen
+        for seen in evidence.seen
+        if seen.label == mark and lies_on_product(product.box, seen.box, LabelRole.MARK)
+    ]
     return max(there, key=lambda seen: seen.confidence, default=None)
 
 

@@ -10,8 +10,8 @@ async function attempt(action) {
     problem.hidden = false;
     problem.scrollIntoView({ block: "center" });
     const missing = error.problem?.missing ?? [];
-    document.querySelector("#missing").replaceChildren(...missing.map(({ label, images, needed }) =>
-      Object.assign(document.createElement("li"), { textContent: `${label}: ${images} of ${needed} photos` })));
+    document.querySelector("#missing").replaceChildren(...missing.map(({ advice }) =>
+      Object.assign(document.createElement("li"), { textContent: advice })));
   }
 }
 
