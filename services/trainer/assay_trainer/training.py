@@ -18,6 +18,7 @@ from assay_shared.detector.architecture import build_trainable
 from assay_shared.wire import Progress, TrainingOptions
 from assay_trainer.base_weights import load_base_weights
 from assay_trainer.dataset import TRAIN_LIST
+from assay_trainer.recipe import RECIPE, Recipe
 
 CPU_BATCH = 8
 FEW_BATCH, FEW = 16, 1024
@@ -52,12 +53,13 @@ def train_detector(
     *,
     checkpoint: Path | None = None,
     device: str = "auto",
+    recipe: Recipe = RECIPE,
 ) -> tuple[Any, list[Progress]]:
-    """Fine-tunes on a dataset (`data.yaml`); returns the best DetectionModel, in fp32 on the CPU, and the
-    progress of every epoch, those before a resumption included.
+    """Fine-tunes on a dataset (`data.yaml`); returns the DetectionModel, in fp32 on the CPU, and the progress
+    of every epoch, those before a resumption included.
 
-    With a checkpoint it goes on after that epoch. Raises Stopped when told to stop, and
-    BaseWeightsUnusable.
+    With a checkpoint it goes on after that epoch. `recipe` is for comparisons. Raises Stopped when told to
+    stop, and BaseWeightsUnusable.
     """
     from ultralytics.nn.tasks import load_checkpoint
     from ultralytics.utils import LOGGER
@@ -68,19 +70,28 @@ def train_detector(
         torch.set_num_threads(os.cpu_count() or 1)
     if checkpoint is not None:
         _unpack_checkpoint(checkpoint, folder / "weights")
-    trainer = _make_trainer(data, options, base_weights, folder, device, resume=checkpoint is not None)
+    trainer = _make_trainer(
+        data, options, recipe, base_weights, folder, device, resume=checkpoint is not None
+    )
     weights = folder / "weights"
     history = _read_history(weights)
     _attach(trainer, callbacks, folder, history)
     if not (checkpoint is not None and _is_finished(weights / "last.pt", options)):
         trainer.train()
-    best = weights / "best.pt"
-    model = load_checkpoint(str(best if best.exists() else weights / "last.pt"))[0]
+    kept = weights / f"{recipe.kept_epoch}.pt"
+    model = load_checkpoint(str(kept if kept.exists() else weights / "last.pt"))[0]
     return model.float().cpu(), history
 
 
 def _make_trainer(
-    data: Path, options: TrainingOptions, base_weights: Path, folder: Path, device: str, *, resume: bool
+    data: Path,
+    options: TrainingOptions,
+    recipe: Recipe,
+    base_weights: Path,
+    folder: Path,
+    device: str,
+    *,
+    resume: bool,
 ) -> Any:
     from ultralytics.models.yolo.detect import DetectionTrainer
 
@@ -113,10 +124,8 @@ def _make_trainer(
         # twice the epochs (mAP50 .78 against .90 after 14).
         "nbs": batch if batch > 0 else NOMINAL_BATCH,
         "freeze": options.freeze or None,
-        "optimizer": "AdamW",
         "lr0": options.learning_rate,
         "warmup_epochs": min(1.0, options.epochs / 10),
-        "close_mosaic": max(1, options.epochs // 3),
         "seed": options.seed,
         "device": device,
         "amp": on_gpu,
@@ -129,13 +138,7 @@ def _make_trainer(
         "val": True,
         "save_dir": str(folder),
         "exist_ok": True,
-        # A mirrored or upside-down print is another print, and a phone is rarely held upside down.
-        "fliplr": 0.0,
-        "flipud": 0.0,
-        "degrees": 20.0,
-        "scale": 0.4,
-        "translate": 0.1,
-        "erasing": 0.0,
+        **recipe.overrides(options.epochs),
     }
     return BrandTrainer(overrides=overrides)
 

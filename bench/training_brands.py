@@ -1,0 +1,142 @@
+"""Brands to compare trainings on: invented ones, or a folder of them; each with pictures no training saw."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from PIL import Image, ImageOps
+
+from assay_shared.annotations import parse_annotation
+from assay_shared.wire import Annotation, DatasetItem, DatasetManifest, Label, LabelRole
+from assay_trainer.prepare import prepare_dataset
+from deploy.local.photos.catalog import brand_labels, make_brand
+from deploy.local.photos.files import encode_photo
+from deploy.local.photos.render import KINDS, render_photo
+
+HELD_OUT_EVERY = 5
+FAKES_EVERY = 5
+"""One in five pictures to learn from shows a known fake, as in the demo."""
+FIRST_SEED = 101
+TEST_SCENES = 9_000_000
+SIZE = (1280, 960)
+
+
+@dataclass(frozen=True)
+class BenchBrand:
+    """A brand's dataset version, its pictures (`images/{sha256}.jpg`), and those to test with."""
+
+    name: str
+    dataset: DatasetManifest
+    test: list[DatasetItem]
+    images: Path
+
+
+def invent_brands(folder: Path, count: int, train: int, test: int) -> Iterator[BenchBrand]:
+    """Brands of different seeds; `train` pictures to learn from and choose by, `test` of other scenes, every
+    second a fake of some kind. What is drawn already is read again."""
+    for seed in range(FIRST_SEED, FIRST_SEED + count):
+        brand = make_brand(seed)
+        source = folder / f"{brand.slug}-{train}-{test}"
+        for place in range(train):
+            kind = "wrong-logo" if place % FAKES_EVERY == 2 else "genuine"
+            _draw(source / "train" / f"{place:03d}.jpg", seed, place, kind)
+        for place in range(test):
+            kind = KINDS[place // 2 % len(KINDS)] if place % 2 else "genuine"
+            _draw(source / "genuine" / f"{place:03d}.jpg", seed, TEST_SCENES + place, kind)
+        (source / "labels.json").write_text(json.dumps(brand_labels(brand)))
+        yield read_brand(source, folder / "images")
+
+
+def read_brands(root: Path, images: Path, count: int) -> Iterator[BenchBrand]:
+    """The first brands of a folder `{brand}/{train,genuine}/NNN.jpg` with an annotation `.json` beside each
+    picture; `{brand}/labels.json` may give the labels' roles."""
+    brands = [path for path in sorted(root.iterdir()) if (path / "train").is_dir()]
+    for source in brands[:count]:
+        yield read_brand(source, images)
+
+
+def read_brand(source: Path, images: Path) -> BenchBrand:
+    """One brand of such a folder; its pictures are put into `images`, upright. Every fifth of `train` is held
+    out, less what nearly repeats one that is learnt from."""
+    images.mkdir(parents=True, exist_ok=True)
+    learn = [
+        _read_picture(path, "val" if place % HELD_OUT_EVERY == 0 else "train", images)
+        for place, path in enumerate(sorted((source / "train").glob("*.jpg")))
+    ]
+    test = [_read_picture(path, "val", images) for path in sorted((source / "genuine").glob("*.jpg"))]
+    manifest = DatasetManifest(
+        id="dsv_bench", brand=source.name, labels=_find_labels(source, learn), products=[], items=learn
+    )
+    dataset, _ = prepare_dataset(manifest, images)
+    return BenchBrand(source.name, dataset, test, images)
+
+
+def _draw(path: Path, seed: int, scene: int, kind: str) -> None:
+    if path.with_suffix(".json").exists():
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    photo = render_photo(make_brand(seed), scene, kind=kind, width=SIZE[0], height=SIZE[1])
+    path.write_bytes(encode_photo(photo, "jpeg", quality=92, gps=False))
+    names = sorted({box.label for box in photo.boxes})
+    height, width = photo.pixels.shape[:2]
+    document = {
+        "file": path.name,
+        "image_size": [{"width": width, "height": height, "depth": 3}],
+        "annotations": [
+            {
+                "class_id": names.index(box.label),
+                "left": box.left,
+                "top": box.top,
+                "width": box.width,
+                "height": box.height,
+            }
+            for box in photo.boxes
+        ],
+        "categories": [{"class_id": number, "name": name} for number, name in enumerate(names)],
+    }
+    path.with_suffix(".json").write_text(json.dumps(document))
+
+
+def _read_picture(path: Path, split: Literal["train", "val"], images: Path) -> DatasetItem:
+    parsed = parse_annotation(json.loads(path.with_suffix(".json").read_text()))
+    with Image.open(path) as picture:
+        upright = ImageOps.exif_transpose(picture)
+        buffer = io.BytesIO()
+        upright.convert("RGB").save(buffer, "JPEG", quality=95)
+    data = buffer.getvalue()
+    sha256 = hashlib.sha256(data).hexdigest()
+    (images / f"{sha256}.jpg").write_bytes(data)
+    return DatasetItem(
+        sha256=sha256,
+        extension="jpg",
+        width=parsed.width,
+        height=parsed.height,
+        split=split,
+        annotations=parsed.annotations,
+    )
+
+
+def _find_labels(source: Path, items: list[DatasetItem]) -> list[Label]:
+    """The labels with their roles; without `labels.json` the largest thing in a picture is its product."""
+    names = sorted({box.label for item in items for box in item.annotations})
+    given = source / "labels.json"
+    if given.exists():
+        roles: dict[str, str] = json.loads(given.read_text())
+        return [Label(name=name, role=LabelRole(roles[name])) for name in names]
+    largest = Counter(max(item.annotations, key=_area).label for item in items if item.annotations)
+    shown = Counter(label for item in items for label in {box.label for box in item.annotations})
+    return [
+        Label(name=name, role=LabelRole.PRODUCT if 2 * largest[name] > shown[name] else LabelRole.MARK)
+        for name in names
+    ]
+
+
+def _area(box: Annotation) -> float:
+    return box.width * box.height
