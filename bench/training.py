@@ -16,7 +16,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from statistics import mean, pstdev
 from typing import Any
@@ -35,45 +35,10 @@ from assay_trainer.evaluation import evaluate_detector
 from assay_trainer.recipe import RECIPE
 from assay_trainer.training import Callbacks, train_detector
 from bench.training_brands import BenchBrand, invent_brands, read_brands
+from bench.training_choices import CHOICES, CHOSEN, PEER
 
-CHOSEN, PEER = "chosen", "plain yolo train"
 PEER_EPOCHS = 100
 """Ultralytics' default."""
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What differs from the trainer's own choices, in its options and in its recipe."""
-
-    options: dict[str, Any] = field(default_factory=dict)
-    recipe: dict[str, Any] = field(default_factory=dict)
-
-
-CHOICES = {
-    CHOSEN: Choice(),
-    PEER: Choice(),
-    "freeze 0": Choice({"freeze": 0}),
-    "416 px": Choice({"image_size": 416}),
-    "480 px": Choice({"image_size": 480}),
-    "640 px": Choice({"image_size": 640}),
-    "20 epochs": Choice({"epochs": 20}),
-    "40 epochs": Choice({"epochs": 40}),
-    "80 epochs": Choice({"epochs": 80}),
-    "last epoch": Choice(recipe={"kept_epoch": "last"}),
-    "no mosaic": Choice(recipe={"mosaic": 0.0}),
-    "no rotation": Choice(recipe={"degrees": 0.0}),
-    "rotation 45": Choice(recipe={"degrees": 45.0}),
-    "scale 0.2": Choice(recipe={"scale": 0.2}),
-    "scale 0.6": Choice(recipe={"scale": 0.6}),
-    "no hsv": Choice(recipe={"hsv_h": 0.0, "hsv_s": 0.0, "hsv_v": 0.0}),
-    "half hsv": Choice(recipe={"hsv_h": 0.0075, "hsv_s": 0.35, "hsv_v": 0.2}),
-    "perspective": Choice(recipe={"perspective": 0.0005}),
-    "mirrored": Choice(recipe={"fliplr": 0.5}),
-    "mirrored, upside down": Choice(recipe={"fliplr": 0.5, "flipud": 0.5}),
-    "learning rate 0.0005": Choice({"learning_rate": 0.0005}),
-    "learning rate 0.005": Choice({"learning_rate": 0.005}),
-    "SGD 0.01": Choice({"learning_rate": 0.01}, {"optimizer": "SGD"}),
-}
 
 
 class Result(BaseModel):
@@ -98,7 +63,7 @@ def main() -> int:
     for name in names:
         for brand in brands:
             _measure_once(name, brand, arguments)
-    print(_tabulate(folder, brands))
+    print(tabulate(folder, brands))
     return 0
 
 
@@ -259,7 +224,8 @@ def _train_plainly(
     return load_checkpoint(str(folder / "weights" / "best.pt"))[0].float().cpu()
 
 
-def _tabulate(folder: Path, brands: list[BenchBrand]) -> str:
+def tabulate(folder: Path, brands: list[BenchBrand]) -> str:
+    """What is measured so far of these brands, as a table in Markdown."""
     lines = [
         f"{len(brands)} brands; mean ± standard deviation over those measured. Flattery: mAP50 of the "
         "held-out pictures less that of the test pictures. To par: until the held-out mAP50 of "
@@ -274,7 +240,7 @@ def _tabulate(folder: Path, brands: list[BenchBrand]) -> str:
         if not found:
             continue
         results = [result for _, result in found]
-        times = [_find_par(result, par[brand]) for brand, result in found]
+        times = [find_par(result, par[brand]) for brand, result in found]
         reached = [seconds for seconds in times if seconds is not None]
         to_par = f"{_spread(reached, 0)} ({len(reached)} of {len(found)})" if reached else "never"
         lines.append(
@@ -287,7 +253,7 @@ def _tabulate(folder: Path, brands: list[BenchBrand]) -> str:
     return "\n".join(lines)
 
 
-def _find_par(result: Result, par: Result | None) -> float | None:
+def find_par(result: Result, par: Result | None) -> float | None:
     """Seconds until a training is as good as the chosen one became, on the held-out pictures; None: never."""
     if par is None:
         return None

@@ -165,6 +165,8 @@ def test_the_page_shows_intervals_what_photos_lack_and_annotations_to_look_at(re
     ]
     page = log_in(registry, "train").get(f"/brands/{registry.brand}").text
     assert "image accuracy 0.950 (0.80 to 1.00)" in page
+    assert "Figures by label" in page
+    assert "of 20 held-out photos" in page
     assert "by &lt;b&gt;lamplight" in page
     assert "Wrong label?" in page
     assert "&lt;i&gt;seal annotated, logo seen" in page

@@ -41,7 +41,8 @@ def test_a_description_without_intervals_is_read_as_one_that_has_none() -> None:
     assert description.metrics.per_label["carton"].recall_low is None
     assert description.live_comparison is not None
     assert description.live_comparison.worse is None
-    assert description.warnings == description.disagreements == []
+    assert description.warnings == []
+    assert description.disagreements == []
 
 
 def test_stored_settings_and_dataset_versions_need_no_migration() -> None:
