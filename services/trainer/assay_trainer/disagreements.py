@@ -23,8 +23,8 @@ from assay_trainer.reading import Thresholds, corners, find_sure, keep_unrivalle
 MOST = 20
 """How many are listed: what a person looks through in minutes."""
 LEAST_RANK = 0.25
-"""Below it nothing is listed. Mistakes planted in the annotations of a small model ranked at .48 to .97; of the
-62 photos of a generated brand, without any mistake, 6 places rank above .25, 5 of them in the background."""
+"""Below it nothing is listed. Mistakes planted in the annotations of a small model ranked at .48 to .97; in
+62 photos of a generated brand, without any mistake, 6 places ranked above .25, 5 of them behind it."""
 SURE = 0.5
 """Confidence below which the model is not believed against a person, whatever the label's threshold."""
 SAME_PLACE = 0.5
