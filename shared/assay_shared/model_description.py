@@ -113,6 +113,18 @@ class Disagreement(BaseModel):
     picture: str = ""
 
 
+class ProductAppearance(BaseModel):
+    """What was learnt of a product's appearance: `file` in the folder of the model version, None where
+    nothing could be, for `reason`; of `photos` genuine ones `aligned` could be compared with each other."""
+
+    model_config = ConfigDict(frozen=True)
+
+    file: str | None
+    reason: str = ""
+    photos: int
+    aligned: int
+
+
 class ModelDescription(BaseModel):
     """The whole of `model.json`. `files` holds the SHA-256 of every other file of the folder, by its path."""
 
@@ -137,7 +149,9 @@ class ModelDescription(BaseModel):
     )
     base_weights: dict[str, str] = Field(description="name and sha256 of what the training began from")
     options: dict[str, Any] = Field(default_factory=dict)
-    appearance: dict[str, Any] | None = None
+    appearance: dict[str, ProductAppearance] | None = Field(
+        default=None, description="by product label; null in versions older than the check"
+    )
     created_at: datetime
     files: dict[str, Sha256]
 

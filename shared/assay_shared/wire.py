@@ -79,6 +79,9 @@ class Gate(Request):
     max_image_accuracy_drop: float = Field(default=0.05, ge=0, le=1)
 
 
+DOUBTED_SHARE = 0.02
+
+
 class BrandSettings(Request):
     """A brand's settings; all have defaults."""
 
@@ -88,6 +91,12 @@ class BrandSettings(Request):
     )
     public_verification: bool = Field(default=False, description="anyone may verify, without a key")
     verification_retention_days: int = Field(default=365, ge=1, le=3650)
+    doubted_share: float = Field(
+        default=DOUBTED_SHARE,
+        ge=0.001,
+        le=0.2,
+        description="share of genuine products that the brand is willing to see doubted by their appearance",
+    )
     min_images_per_label: int = Field(default=10, ge=2, le=1000)
 
 
@@ -446,6 +455,7 @@ class PublishedBrand(Wire):
     revision: int
     public_verification: bool
     thresholds: dict[str, float]
+    doubted_share: float = DOUBTED_SHARE
     products: list[PublishedProduct]
     verify_keys: list[PublishedKey]
 

@@ -18,7 +18,7 @@ from assay_shared import logs
 from assay_shared.errors import NotFound, Unavailable
 from assay_shared.ids import utc_now
 from assay_shared.keys import LIVE, MODELS, model_folder, pointer_key
-from assay_shared.model_description import DESCRIPTION_FILE, WEIGHTS_FILE
+from assay_shared.model_description import DESCRIPTION_FILE, WEIGHTS_FILE, ModelDescription
 from assay_shared.wire import LivePointer
 
 SERVED = (WEIGHTS_FILE, DESCRIPTION_FILE)
@@ -32,9 +32,17 @@ log = logs.get_logger(__name__)
 def copy_served_files(context: Context, brand: str, version: str) -> None:
     """Copies what verifying reads from `models` to `live`, unless it is there. Raises NotFound."""
     folder = model_folder(brand, version)
-    for name in SERVED:
+    if context.store.stat(LIVE, folder + DESCRIPTION_FILE) is not None:
+        return
+    for name in (*_list_appearances(context, folder), *SERVED):
         if context.store.stat(LIVE, folder + name) is None:
             context.store.copy((MODELS, folder + name), (LIVE, folder + name))
+
+
+def _list_appearances(context: Context, folder: str) -> list[str]:
+    """The files of the products' appearances."""
+    description = ModelDescription.model_validate_json(context.store.get(MODELS, folder + DESCRIPTION_FILE))
+    return [one.file for one in (description.appearance or {}).values() if one.file]
 
 
 def make_live(session: Session, row: ModelVersionRow) -> None:

@@ -18,13 +18,15 @@ from assay_shared.model_description import (
     ModelDescription,
     ModelLabel,
 )
-from assay_shared.wire import Progress
+from assay_shared.wire import DatasetItem, Progress
+from assay_trainer.appearances import fit_appearances
 from assay_trainer.bootstrap import find_interval
 from assay_trainer.disagreement_pictures import draw_disagreements
 from assay_trainer.disagreements import find_disagreements
 from assay_trainer.evaluation import Evaluation, detect_picture, evaluate_detector
 from assay_trainer.folds import name_group
 from assay_trainer.job import Job
+from assay_trainer.matching import Found
 from assay_trainer.reading import find_required_marks
 from assay_trainer.report import write_report
 
@@ -43,6 +45,11 @@ def package_model(
     detector = Detector(job.options.architecture, len(job.dataset.labels), weights)
     evaluation = evaluate_detector(detector, job.dataset.labels, held_out, job.images, job.options.image_size)
     report = job.folder / "report"
+    learnt = [item for item in job.dataset.items if item.split == "train"]
+    names = [label.name for label in job.dataset.labels]
+    # The held-out pictures have been looked at already.
+    found = [detect_picture(detector, item, job.images, job.options.image_size, names) for item in learnt]
+    items, seen = [*learnt, *evaluation.items], [*found, *evaluation.found]
     description = ModelDescription(
         brand=job.brand,
         version=job.version,
@@ -60,7 +67,8 @@ def package_model(
         metrics=evaluation.metrics,
         live_comparison=_compare_live(job, evaluation),
         warnings=job.dataset.warnings,
-        disagreements=_list_disagreements(job, detector, evaluation, report),
+        disagreements=_list_disagreements(job, items, seen, evaluation, report),
+        appearance=fit_appearances(job, items, seen),
         base_weights=base_weights,
         options=job.options.model_dump(),
         created_at=utc_now(),
@@ -103,20 +111,10 @@ def _compare_live(job: Job, evaluation: Evaluation) -> LiveComparison | None:
 
 
 def _list_disagreements(
-    job: Job, detector: Detector, evaluation: Evaluation, report: Path
+    job: Job, items: list[DatasetItem], found: list[Found], evaluation: Evaluation, report: Path
 ) -> list[Disagreement]:
-    """Those of all pictures; the held-out ones have been looked at already."""
-    names = [label.name for label in job.dataset.labels]
-    learnt = [item for item in job.dataset.items if item.split == "train"]
-    found = [detect_picture(detector, item, job.images, job.options.image_size, names) for item in learnt]
-    disagreements = find_disagreements(
-        [*learnt, *evaluation.items],
-        [*found, *evaluation.found],
-        job.dataset.labels,
-        evaluation.thresholds,
-    )
-    items = {item.sha256: item for item in job.dataset.items}
-    return draw_disagreements(report, disagreements, items, job.images)
+    disagreements = find_disagreements(items, found, job.dataset.labels, evaluation.thresholds)
+    return draw_disagreements(report, disagreements, {item.sha256: item for item in items}, job.images)
 
 
 def _hash_files(folder: Path) -> dict[str, str]:

@@ -1,0 +1,111 @@
+"""A product's appearance as one safetensors file: arrays only, never a pickle."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from assay_shared.appearance.calibration import Calibration
+from assay_shared.appearance.model import AppearanceModel, Limits
+from assay_shared.appearance.patches import Pixels
+from assay_shared.appearance.proportions import Plane
+from assay_shared.appearance.reference import make_reference
+from assay_shared.appearance.robust import Gaussian, Regression
+from assay_shared.appearance.statistics import CAUSES, Statistics
+
+FORMAT = 1
+MOST_BYTES = 3_000_000
+"""Of one product's file."""
+REGRESSION = ("centre", "spread", "slopes", "middle", "low", "high")
+
+Arrays = dict[str, npt.NDArray[np.generic]]
+
+
+class AppearanceFileCorrupt(ValueError):
+    """The bytes are no appearance of this format."""
+
+
+def pack_appearance(model: AppearanceModel) -> bytes:
+    """The file of a product's appearance. The reference is packed without loss: its keypoints and bands are
+    found again when it is read."""
+    statistics = model.statistics
+    plane = np.array([*statistics.plane.shape, statistics.plane.focal, statistics.plane.focal_spread])
+    arrays: Arrays = {
+        "format": np.array([FORMAT]),
+        "reference": _compress(model.reference.pixels),
+        "mask": _compress(model.reference.mask.astype(np.uint8) * 255),
+        "modes": model.reference.frame.modes.astype(np.float32),
+        "places_mean": statistics.places_mean.astype(np.float32),
+        "places_spread": statistics.places_spread.astype(np.float32),
+        "inks.mean": statistics.inks.mean,
+        "inks.precision": statistics.inks.precision,
+        "usual": statistics.usual,
+        "fine_rest.mean": statistics.fine_rest.mean,
+        "fine_rest.precision": statistics.fine_rest.precision,
+        "plane": plane,
+        "stretch": np.array([statistics.stretch, statistics.stretch_spread]),
+        "limits": np.array([model.limits.density, model.limits.softness]),
+        **{f"fine.{name}": getattr(statistics.fine, name) for name in REGRESSION},
+    }
+    for name, calibration in (*model.calibrations.items(), ("joint", model.joint)):
+        arrays[f"calibration.{name}"] = np.append(
+            [calibration.edge, calibration.scale, calibration.count], calibration.scores
+        )
+    return bytes(save({name: np.ascontiguousarray(values) for name, values in arrays.items()}))
+
+
+def unpack_appearance(data: bytes) -> AppearanceModel:
+    """The appearance in a file. Raises AppearanceFileCorrupt."""
+    try:
+        arrays = load(data)
+        if int(arrays["format"][0]) != FORMAT:
+            raise AppearanceFileCorrupt(f"format {arrays['format'][0]} is not {FORMAT}")
+        return _build(arrays)
+    except (SafetensorError, KeyError, IndexError, ValueError, cv2.error) as error:
+        raise AppearanceFileCorrupt(f"no appearance of a product: {error}") from error
+
+
+def _build(arrays: Mapping[str, npt.NDArray[np.generic]]) -> AppearanceModel:
+    def take(name: str) -> npt.NDArray[np.float64]:
+        return np.asarray(arrays[name], np.float64)
+
+    mask = _decompress(arrays["mask"], cv2.IMREAD_GRAYSCALE) > 127
+    modes = np.asarray(arrays["modes"], np.float32)
+    plane, stretch, limits = take("plane"), take("stretch"), take("limits")
+    statistics = Statistics(
+        places_mean=np.asarray(arrays["places_mean"], np.float32),
+        places_spread=np.asarray(arrays["places_spread"], np.float32),
+        inks=Gaussian(take("inks.mean"), take("inks.precision")),
+        usual=take("usual"),
+        fine=Regression(**{name: take(f"fine.{name}") for name in REGRESSION}),
+        fine_rest=Gaussian(take("fine_rest.mean"), take("fine_rest.precision")),
+        plane=Plane(plane[:4], float(plane[4]), float(plane[5])),
+        stretch=float(stretch[0]),
+        stretch_spread=float(stretch[1]),
+    )
+    calibrations = {}
+    for name in (*CAUSES, "joint"):
+        edge, scale, count, *scores = take(f"calibration.{name}")
+        calibrations[name] = Calibration(np.array(scores), float(edge), float(scale), int(count))
+    joint = calibrations.pop("joint")
+    reference = make_reference(_decompress(arrays["reference"], cv2.IMREAD_COLOR), np.asarray(mask), modes)
+    return AppearanceModel(
+        reference, statistics, calibrations, joint, Limits(float(limits[0]), float(limits[1]))
+    )
+
+
+def _compress(pixels: Pixels) -> npt.NDArray[np.uint8]:
+    done, data = cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 6])
+    if not done:
+        raise ValueError("the reference cannot be packed")
+    return np.asarray(data, np.uint8).ravel()
+
+
+def _decompress(data: npt.NDArray[np.generic], colours: int) -> Pixels:
+    # Not asked for RGB: channels come back in the order in which they went in.
+    return np.asarray(cv2.imdecode(np.asarray(data, np.uint8), colours), np.uint8)

@@ -1,0 +1,123 @@
+"""What is measured of an aligned photo: one number or map for each physical cause."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from assay_shared.appearance.alignment import Aligned
+from assay_shared.appearance.fineness import measure_softness, measure_transfer, split_bands
+from assay_shared.appearance.light import Lit, explain_light, to_opponent
+from assay_shared.appearance.patches import Doubles, Flags, Floats, Patch, to_grey
+from assay_shared.appearance.proportions import to_view
+from assay_shared.appearance.reference import Reference, to_lightness
+
+PLACE = 12
+"""Edge of a place, in frame pixels: a letter of small print."""
+MAPS = ("structure", "colour_a", "colour_b", "lightness", "detail", "shift_x", "shift_y")
+"""One minus the local correlation with the reference; difference of opponent colours and lightness, in grey
+values; log of the energy of fine detail by that of the reference; displacement in frame pixels."""
+_NOISE = 6.0
+_FAINT = 2.0
+
+
+@dataclass(frozen=True)
+class Measures:
+    """`maps` (m, rows, columns) by MAPS, nan where a place cannot be judged; `transfer` (2, BANDS);
+    `softness`, blur of edges outside of the print in frame pixels, of the sharpest and the typical, nan
+    where there are none; `inks` (4,); `view` (3, 3), the homography for the proportions; `glare` and
+    `covered`, shares of the print that are burnt out and that are judged; `density` photo pixels a frame
+    pixel; `agreement` of the alignment; `contrast` the exponent of the light."""
+
+    maps: Floats
+    transfer: Floats
+    softness: tuple[float, float]
+    inks: Floats
+    view: Doubles
+    glare: float
+    covered: float
+    density: float
+    agreement: float
+    contrast: float
+
+
+def measure(aligned: Aligned, patch: Patch, reference: Reference) -> Measures:
+    """Measures an aligned photo against its reference."""
+    lit = explain_light(aligned.pixels, reference.pixels, reference.mask & aligned.seen)
+    grey = to_lightness(lit.relight(aligned.pixels))
+    size = (grey.shape[1], grey.shape[0])
+    judged = cv2.resize(lit.judged.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
+    bands = split_bands(grey)
+    transfer = measure_transfer(bands, reference.bands, np.asarray(judged))
+    maps = np.concatenate(
+        [
+            _map_detail(bands, reference.bands, np.asarray(judged), transfer),
+            _map_colour(lit, reference),
+            _map_shift(aligned),
+        ]
+    )[[0, 2, 3, 4, 1, 5, 6]]
+    maps[:, _pool(judged.astype(np.float32)) < 0.5] = np.nan
+    return Measures(
+        maps=maps,
+        transfer=transfer,
+        softness=_measure_outside(aligned, patch, reference),
+        inks=lit.inks.astype(np.float32).ravel(),
+        view=to_view(aligned, patch, reference.frame.width, reference.frame.height),
+        glare=lit.glare,
+        covered=float(judged[reference.mask].mean()) if reference.mask.any() else 0.0,
+        density=aligned.density,
+        agreement=aligned.agreement,
+        contrast=lit.contrast,
+    )
+
+
+def _map_detail(ours: list[Floats], theirs: list[Floats], judged: Flags, transfer: Floats) -> Floats:
+    """Local correlation and local energy against the reference as this photo would show it, each band with
+    the gain that the whole photo has: (2, rows, columns)."""
+    gains = np.exp(transfer[0])
+    weight = judged.astype(np.float32)
+    one = (ours[0] + ours[1] + ours[2] + ours[3]) * weight
+    other = sum((gain * band for gain, band in zip(gains[1:], theirs[1:], strict=True)), gains[0] * theirs[0])
+    other = other * weight
+    product, a, b = _pool(one * other), _pool(one * one), _pool(other * other)
+    structure = 1 - (product + _NOISE) / np.sqrt((a + _NOISE) * (b + _NOISE))
+    fine = (ours[0] + ours[1]) * weight
+    expected = (gains[0] * theirs[0] + gains[1] * theirs[1]) * weight
+    detail = np.log((_pool(fine * fine) + _FAINT) / (_pool(expected * expected) + _FAINT))
+    return np.stack([structure, detail]).astype(np.float32)
+
+
+def _map_colour(lit: Lit, reference: Reference) -> Floats:
+    """Differences of opponent colours and lightness: (3, rows, columns)."""
+    known = reference.half.astype(np.float32)
+    difference = np.dstack([to_opponent(lit.half) - to_opponent(known), to_lightness(lit.half) - to_lightness(known)])
+    weight = lit.judged.astype(np.float32)
+    size = (reference.frame.width // PLACE, reference.frame.height // PLACE)
+    share = cv2.resize(weight, size, interpolation=cv2.INTER_AREA)
+    mean = cv2.resize(np.asarray(difference * weight[..., None], np.float32), size, interpolation=cv2.INTER_AREA)
+    return np.asarray(np.moveaxis(mean / np.maximum(share, 0.1)[..., None], -1, 0), np.float32)
+
+
+def _map_shift(aligned: Aligned) -> Floats:
+    """Displacements in frame pixels: (2, rows, columns)."""
+    size = (aligned.pixels.shape[1] // PLACE, aligned.pixels.shape[0] // PLACE)
+    return np.asarray(np.moveaxis(cv2.resize(aligned.residual * 2, size, interpolation=cv2.INTER_LINEAR), -1, 0))
+
+
+def _pool(values: Floats) -> Floats:
+    """The mean of each place, with some of its neighbours'."""
+    size = (values.shape[1] // PLACE, values.shape[0] // PLACE)
+    return np.asarray(cv2.GaussianBlur(cv2.resize(values, size, interpolation=cv2.INTER_AREA), (3, 3), 0.6), np.float32)
+
+
+def _measure_outside(aligned: Aligned, patch: Patch, reference: Reference) -> tuple[float, float]:
+    """Softness of edges outside of the print, in frame pixels."""
+    grey, _ = to_grey(patch.pixels)
+    to_patch = np.linalg.inv(patch.to_photo()) @ aligned.homography
+    size = (grey.shape[1], grey.shape[0])
+    inner = cv2.erode(reference.mask.astype(np.uint8), np.ones((9, 9), np.uint8))
+    inside = cv2.warpPerspective(inner, to_patch, size, flags=cv2.INTER_NEAREST)
+    sharpest, typical = measure_softness(grey, np.asarray(inside == 0))
+    return sharpest / (aligned.density * patch.scale), typical / (aligned.density * patch.scale)

@@ -1,0 +1,133 @@
+"""What is usual for a product, and how far a photo lies off it: one score for each physical cause."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from assay_shared.appearance.measures import MAPS, Measures
+from assay_shared.appearance.patches import Doubles, Floats
+from assay_shared.appearance.proportions import Plane, fit_plane, measure_stretch
+from assay_shared.appearance.robust import Gaussian, Regression, fit_gaussian, fit_regression
+
+TOP = 0.003
+"""Share of the places whose mean is a map's peak: some letters of a line of text."""
+PEAKS = (("structure", 1), ("structure", 3), ("colour", 3), ("detail", 1), ("shift", 3))
+"""Maps and over how many places each way they are averaged before their peak is taken."""
+CAUSES = ("ink", "fineness", "proportions", *(f"{name} {scale}" for name, scale in PEAKS))
+FINE_BANDS = 3
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """The genuine photos' statistics: `places_mean` and `places_spread` (m, rows, columns) of each map,
+    and what each cause's score is computed with."""
+
+    places_mean: Floats
+    places_spread: Floats
+    inks: Gaussian
+    usual: Doubles
+    fine: Regression
+    fine_rest: Gaussian
+    plane: Plane
+    stretch: float
+    stretch_spread: float
+
+    def score(self, measures: Measures) -> dict[str, float]:
+        """How far a photo departs, by cause: higher is further; the scales of causes differ."""
+        stretch, uncertainty = measure_stretch(measures.view, self.plane)
+        scores = {
+            "ink": float(self.inks.distance(measures.inks.astype(float))),
+            "fineness": self._score_fineness(measures),
+            "proportions": abs(stretch - self.stretch) / float(np.hypot(self.stretch_spread, uncertainty)),
+        }
+        departures = self.map_departures(measures)
+        for name, scale in PEAKS:
+            scores[f"{name} {scale}"] = find_peak(average_places(departures[name], scale))
+        return scores
+
+    def map_departures(self, measures: Measures) -> dict[str, Floats]:
+        """By kind of map, how many spreads each place (rows, columns) lies off what is usual there; nan where
+        it cannot be judged."""
+        off = dict(zip(MAPS, (measures.maps - self.places_mean) / self.places_spread, strict=True))
+        return {
+            "structure": off["structure"],
+            "colour": np.sqrt(off["colour_a"] ** 2 + off["colour_b"] ** 2 + off["lightness"] ** 2),
+            "detail": np.abs(off["detail"]),
+            "shift": np.hypot(off["shift_x"], off["shift_y"]),
+        }
+
+    def _score_fineness(self, measures: Measures) -> float:
+        covariates = _covariates(measures)[None]
+        known = np.where(np.isfinite(covariates), covariates, self.usual)
+        rest = self.fine.rest(known, measures.transfer[0, :FINE_BANDS].astype(float)[None])
+        return float(self.fine_rest.distance(rest)[0])
+
+
+def fit_statistics(photos: Sequence[Measures]) -> Statistics:
+    """The statistics of genuine photos."""
+    maps = np.stack([one.maps for one in photos])
+    seen = np.isfinite(maps)
+    middle = _median(maps, seen)
+    spread = 1.4826 * _median(np.abs(maps - middle), seen)
+    whole = np.array([np.median(part[part > 0]) if (part > 0).any() else 1.0 for part in spread])
+    # Half of a place's variance is its own, half that of all places: 62 photos know a variance to 20 %.
+    spread = np.sqrt(0.5 * spread**2 + 0.5 * whole[:, None, None] ** 2) + 1e-6
+    covariates = np.stack([_covariates(one) for one in photos])
+    usual = np.array([np.median(c[np.isfinite(c)]) if np.isfinite(c).any() else 0.0 for c in covariates.T])
+    covariates = np.where(np.isfinite(covariates), covariates, usual)
+    gains = np.stack([one.transfer[0, :FINE_BANDS] for one in photos]).astype(float)
+    fine = fit_regression(covariates, gains)
+    plane = fit_plane(np.stack([one.view for one in photos]))
+    stretches = np.array([measure_stretch(one.view, plane)[0] for one in photos])
+    return Statistics(
+        places_mean=middle.astype(np.float32),
+        places_spread=spread.astype(np.float32),
+        inks=fit_gaussian(np.stack([one.inks for one in photos]).astype(float), 0.01),
+        usual=usual,
+        fine=fine,
+        fine_rest=fit_gaussian(fine.rest(covariates, gains), 0.01),
+        plane=plane,
+        stretch=float(np.median(stretches)),
+        stretch_spread=float(1.4826 * np.median(np.abs(stretches - np.median(stretches))) + 1e-4),
+    )
+
+
+def average_places(departures: Floats, scale: int) -> Floats:
+    """Departures (rows, columns) averaged over `scale` x `scale` places; nan stays nan and counts nothing."""
+    if scale == 1:
+        return departures
+    known = np.isfinite(departures)
+    value = cv2.blur(np.where(known, departures, 0).astype(np.float32), (scale, scale))
+    weight = cv2.blur(known.astype(np.float32), (scale, scale))
+    return np.asarray(np.where(known, value / np.maximum(weight, 1e-3), np.nan), np.float32)
+
+
+def find_peak(departures: Floats) -> float:
+    """The mean of the TOP share of the places that can be judged; 0 where none can."""
+    values = departures[np.isfinite(departures)]
+    if not len(values):
+        return 0.0
+    count = max(2, round(TOP * len(values)))
+    return float(np.partition(values, -count)[-count:].mean())
+
+
+def _covariates(measures: Measures) -> Doubles:
+    """What explains how much detail a photo shows, print aside (5,): softness of edges outside of the
+    print, photo pixels a frame pixel, gain of coarse detail, contrast of the light."""
+    sharpest, typical = measures.softness
+    return np.array(
+        [np.log(sharpest), np.log(typical), np.log(measures.density), measures.transfer[0, -1], measures.contrast]
+    )
+
+
+def _median(values: Floats, known: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> Floats:
+    """The median over the first axis of what is known; 0 where nothing is."""
+    ordered = np.sort(np.where(known, values, np.inf), 0)
+    count = known.sum(0)
+    low, high = np.maximum((count - 1) // 2, 0), np.minimum(count // 2, len(values) - 1)
+    middle = (np.take_along_axis(ordered, low[None], 0) + np.take_along_axis(ordered, high[None], 0))[0] / 2
+    return np.asarray(np.where(count > 0, middle, 0), np.float32)
