@@ -101,7 +101,11 @@ def create_app(settings: Settings | None = None, store_settings: StoreSettings |
         follower.start()
         spool.start()
         app.state.verifier = Verifier(
-            follower, engine, settings.max_image_pixels, settings.verify_deadline_seconds
+            follower,
+            engine,
+            settings.max_image_pixels,
+            settings.verify_deadline_seconds,
+            settings.barcode_retry_ms,
         )
         yield
         await engine.stop()

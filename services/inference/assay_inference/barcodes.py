@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 
-import biip
 import cv2
 import numpy as np
 import numpy.typing as npt
 import zxingcpp
 
+from assay_inference.bars import Grey, Line, draw_lines, find_bars
+from assay_inference.ean import Fit, fit_ean13
 from assay_inference.geometry import Rectangle
+from assay_inference.gs1 import parse_scanned
 from assay_inference.pictures import Picture, decode_whole
-from assay_shared.errors import InvalidRequest
-from assay_shared.gtin import normalise_gtin
 
 _FORMATS = zxingcpp.BarcodeFormat
 READ = zxingcpp.BarcodeFormats(
@@ -21,23 +23,33 @@ READ = zxingcpp.BarcodeFormats(
 )
 DIAGONAL = 45.0
 """Degrees; one-dimensional codes turned so far are found only in a turned picture."""
-
 LEGIBLE = 700
 """Reduced pixels along a product from which on its barcode, a fifth as wide or more, reads without more."""
-
-Grey = npt.NDArray[np.uint8]
+PATCHES = 4
+"""Patches of bars that are looked at; further ones are weaker, and print rather than codes."""
+ENLARGED = 1_500_000
+"""Pixels of a region up to which it is enlarged twice for small square codes."""
 
 
 @dataclass(frozen=True)
 class Barcode:
-    """A code that was read. `gtin` has 14 digits; it is None when the code carries none, and `problem`
-    says so when it carries one that cannot be right (a wrong check digit)."""
+    """A code that was read. `gtin` has 14 digits; it is None when the code carries none. `problem` says why
+    one that it carries cannot be right (a wrong check digit); `malformed` what breaks GS1's syntax in it."""
 
     text: str
     format: str
     box: Rectangle
     gtin: str | None
     problem: str | None = None
+    malformed: str | None = None
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Codes that a search found; `ran_out`: its time was over before it had tried everything."""
+
+    codes: list[Barcode] = field(default_factory=list)
+    ran_out: bool = False
 
 
 def find_quickly(picture: Picture, region: Rectangle | None = None) -> list[Barcode]:
@@ -50,16 +62,20 @@ def find_quickly(picture: Picture, region: Rectangle | None = None) -> list[Barc
     return _move(found, corner)
 
 
-def find_thoroughly(picture: Picture, region: Rectangle | None = None) -> list[Barcode]:
-    """Codes that `find_quickly` missed in a region (None: everywhere): turned by 45 degrees, then at full
-    size where the region was too small to read (LEGIBLE). 30 ms for a product, hundreds for a whole picture.
-    """
-    grey, corner = _cut(_grey(picture.pixels), region, picture.scale)
-    found = _move(_scan_turned(grey, picture.scale), corner)
-    if carries_gtin(found) or not picture.reduced or (region and max(grey.shape) >= LEGIBLE):
-        return found
-    whole, corner = _cut(_grey(decode_whole(picture)), region, 1.0)
-    return _move(_scan(whole, 1.0, thorough=True), corner)
+def find_thoroughly(picture: Picture, region: Rectangle | None, milliseconds: float) -> Reading:
+    """Codes that `find_quickly` missed in a region (None: everywhere), by one means after the other until one
+    of them finds a GTIN: blurred and turned bars; a turned picture; small square codes; all of that at full
+    size where the region was too small to read (LEGIBLE). No step begins after `milliseconds`; one lasts 10
+    to 60 ms for a product, up to 300 for a whole picture of 12 megapixels."""
+    end = time.monotonic() + milliseconds / 1000
+    found: list[Barcode] = []
+    for step in _steps(picture, region, lambda: time.monotonic() >= end):
+        if time.monotonic() >= end:
+            return Reading(found, ran_out=True)
+        found += step()
+        if carries_gtin(found):
+            return Reading(found)
+    return Reading(found, ran_out=time.monotonic() >= end)
 
 
 def carries_gtin(codes: list[Barcode]) -> bool:
@@ -67,22 +83,19 @@ def carries_gtin(codes: list[Barcode]) -> bool:
     return any(code.gtin or code.problem for code in codes)
 
 
-def read_gtin(text: str) -> str:
-    """The GTIN-14 of what a caller sent: a GTIN, a GS1 Digital Link URI or a GS1 element string, with or
-    without brackets. Raises InvalidRequest when there is none in it or its check digit is wrong."""
-    text = text.strip()
-    if text.replace(" ", "").replace("-", "").isdigit() and len(text) <= 20:
-        compact = text.replace(" ", "").replace("-", "")
-        if len(compact) in (8, 12, 13, 14):
-            return normalise_gtin(compact)
-    plain = text.replace("(", "").replace(")", "") if text.startswith("(") else text
-    gtin, problem = _parse(plain)
-    if gtin is None:
-        raise InvalidRequest(
-            f"gtin: {text[:80]!r} is no GTIN, GS1 Digital Link or element string with a GTIN"
-            + (f" ({problem})" if problem else "")
-        )
-    return gtin
+def _steps(
+    picture: Picture, region: Rectangle | None, over: Callable[[], bool]
+) -> Iterator[Callable[[], list[Barcode]]]:
+    grey, corner = _cut(_grey(picture.pixels), region, picture.scale)
+    yield lambda: _move(_read_bars(grey, picture.scale, over), corner)
+    yield lambda: _move(_scan_turned(grey, picture.scale), corner)
+    yield lambda: _move(_scan_enlarged(grey, picture.scale), corner)
+    if not picture.reduced or (region and max(grey.shape) >= LEGIBLE):
+        return
+    whole, corner = _cut(_grey(decode_whole(picture)), region, 1.0)
+    yield lambda: _move(_scan(whole, 1.0, thorough=True), corner)
+    yield lambda: _move(_read_bars(whole, 1.0, over), corner)
+    yield lambda: _move(_scan_enlarged(whole, 1.0), corner)
 
 
 def _grey(pixels: npt.NDArray[np.uint8]) -> Grey:
@@ -138,6 +151,62 @@ def _scan_turned(grey: Grey, scale: float) -> list[Barcode]:
     return [_describe(code, (_corners(code) @ back[:, :2].T + back[:, 2]) * scale) for code in codes]
 
 
+def _scan_enlarged(grey: Grey, scale: float) -> list[Barcode]:
+    """Codes of squares that are small or soft; nothing for regions that are too large for it."""
+    if grey.size > ENLARGED:
+        return []
+    large = cv2.resize(grey, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
+    sharp = cv2.addWeighted(large, 2.5, cv2.GaussianBlur(large, (0, 0), 2.0), -1.5, 0)
+    return _scan(np.asarray(sharp, np.uint8), scale / 2, thorough=True)
+
+
+def _read_bars(grey: Grey, scale: float, over: Callable[[], bool]) -> list[Barcode]:
+    """Codes of bars, turned upright one patch after the other, until time is over. All patches are looked
+    at, for the first may be a sticker that says nothing of the product."""
+    found: list[Barcode] = []
+    for bars in find_bars(grey)[:PATCHES]:
+        for line in draw_lines(grey, bars):
+            if over():
+                return found
+            codes = _scan_patch(line, scale) or _fit_line(line, scale)
+            found += codes
+            if codes:
+                break
+    return found
+
+
+def _scan_patch(line: Line, scale: float) -> list[Barcode]:
+    codes = zxingcpp.read_barcodes(
+        line.patch,
+        formats=READ,
+        try_rotate=False,
+        try_downscale=False,
+        try_invert=False,
+        text_mode=zxingcpp.TextMode.Plain,
+    )
+    return [_describe(code, _to_picture(_corners(code), line) * scale) for code in codes]
+
+
+def _fit_line(line: Line, scale: float) -> list[Barcode]:
+    fit = fit_ean13(line.values, line.module)
+    if fit is None or not fit.sure:
+        return []
+    return [_describe_fit(fit, line, scale)]
+
+
+def _describe_fit(fit: Fit, line: Line, scale: float) -> Barcode:
+    height = line.patch.shape[0]
+    corners = np.array([(x, y) for x in (fit.start, fit.end) for y in (0.0, float(height))])
+    left, top = (places := _to_picture(corners, line) * scale).min(axis=0)
+    right, bottom = places.max(axis=0)
+    gtin = parse_scanned(fit.digits, "]E0").gtin
+    return Barcode(fit.digits, "EAN-13", (float(left), float(top), float(right), float(bottom)), gtin)
+
+
+def _to_picture(corners: npt.NDArray[np.float64], line: Line) -> npt.NDArray[np.float64]:
+    return corners @ line.to_picture[:, :2].T + line.to_picture[:, 2]
+
+
 def _corners(code: zxingcpp.Barcode) -> npt.NDArray[np.float64]:
     place = code.position
     points = (place.top_left, place.top_right, place.bottom_right, place.bottom_left)
@@ -147,24 +216,12 @@ def _corners(code: zxingcpp.Barcode) -> npt.NDArray[np.float64]:
 def _describe(code: zxingcpp.Barcode, corners: npt.NDArray[np.float64]) -> Barcode:
     left, top = corners.min(axis=0)
     right, bottom = corners.max(axis=0)
-    web_address = code.text.lower().startswith(("http://", "https://"))
-    gtin, problem = _parse(code.text if web_address else code.symbology_identifier + code.text)
+    content = parse_scanned(code.text, code.symbology_identifier)
     return Barcode(
         code.text,
         str(code.format),
         (float(left), float(top), float(right), float(bottom)),
-        gtin,
-        problem,
+        content.gtin,
+        content.problem,
+        content.malformed,
     )
-
-
-def _parse(text: str) -> tuple[str | None, str | None]:
-    """The GTIN-14 in a scanned text, and what is wrong with one that is no GTIN."""
-    try:
-        parsed = biip.parse(text)
-    except (biip.ParseError, ValueError):
-        return None, None
-    if parsed.gtin is not None:
-        return parsed.gtin.as_gtin_14(), None
-    problem = parsed.gtin_error
-    return None, problem if problem and "check digit" in problem else None

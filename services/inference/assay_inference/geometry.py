@@ -24,6 +24,11 @@ def holds_centre(outer: Rectangle, inner: Rectangle) -> bool:
     return outer[0] <= x <= outer[2] and outer[1] <= y <= outer[3]
 
 
+def holds(outer: Rectangle, inner: Rectangle) -> bool:
+    """Whether all of `inner` lies in `outer`."""
+    return outer[0] <= inner[0] and outer[1] <= inner[1] and inner[2] <= outer[2] and inner[3] <= outer[3]
+
+
 def cut_off_sides(box: Rectangle, width: int, height: int, margin: float = 0.005) -> list[str]:
     """The sides of the picture that a box touches, within a share `margin` of the picture's size."""
     sides = {

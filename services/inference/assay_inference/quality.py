@@ -9,6 +9,7 @@ import numpy as np
 
 from assay_inference.geometry import Rectangle
 from assay_inference.pictures import Picture, Pixels
+from assay_inference.recapture import measure_grid
 
 LONG_SIDE = 512
 """Pixels of the region's long side at which everything is measured, so that numbers compare."""
@@ -25,7 +26,7 @@ class Quality:
     `long_side` and `short_side` in pixels of the whole picture; `fill`: long side of the region by that of
     the picture; `sharpness`: variance of the Laplacian by variance of the grey values, blind to gain;
     `brightness` (mean) and `contrast` (standard deviation) of grey, 0 to 255; `dark`: share of pixels under
-    20; `glare`: share in burnt-out spots.
+    20; `glare`: share in burnt-out spots; `grid`: see `recapture.measure_grid`.
     """
 
     long_side: float
@@ -36,6 +37,7 @@ class Quality:
     contrast: float
     dark: float
     glare: float
+    grid: float = 0.0
 
 
 def measure(picture: Picture, region: Rectangle | None) -> Quality:
@@ -54,6 +56,7 @@ def measure(picture: Picture, region: Rectangle | None) -> Quality:
         contrast=variance**0.5,
         dark=float((grey < 20).mean()),
         glare=_glare(crop),
+        grid=measure_grid(picture, region),
     )
 
 

@@ -17,16 +17,18 @@ from prometheus_client import Counter, Histogram
 from assay_engine.framing import Found, Item
 from assay_inference import barcodes, pictures
 from assay_inference.access import Caller, choose_brand
-from assay_inference.barcodes import Barcode
+from assay_inference.barcodes import Barcode, Reading
 from assay_inference.checks import run_checks
 from assay_inference.checks.barcode import AROUND
 from assay_inference.checks.evidence import Evidence, Seen, pick_product
 from assay_inference.engine_client import EngineClient
 from assay_inference.errors import BrandUnknown
 from assay_inference.geometry import Rectangle, grow, to_wire
+from assay_inference.gs1 import read_gtin
 from assay_inference.live import LiveBrand, LiveFollower, LiveModel, Snapshot
 from assay_inference.pictures import Picture
 from assay_inference.quality import measure
+from assay_inference.settings import BARCODE_RETRY_MS
 from assay_inference.upload import Form
 from assay_inference.verdict import rule
 from assay_shared.detector.preprocess import Letterbox, letterbox
@@ -42,6 +44,8 @@ STAGES = Histogram(
     buckets=(0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10),
 )
 VERDICTS = Counter("assay_verdicts", "verifications by verdict", ["verdict"])
+PATIENCE = 4.0
+"""How much longer a code is looked for where it is all that can name the brand."""
 BARCODE_GUIDANCE = [
     "Photograph the barcode: hold the camera straight above it, so that it fills a third of the picture",
     "Avoid glare and shadows on it, and tap it to focus",
@@ -78,12 +82,18 @@ class Verifier:
     """Judges pictures. Work on pixels runs on as many threads as there are cores."""
 
     def __init__(
-        self, follower: LiveFollower, engine: EngineClient, max_pixels: int, deadline_seconds: float
+        self,
+        follower: LiveFollower,
+        engine: EngineClient,
+        max_pixels: int,
+        deadline_seconds: float,
+        barcode_retry_ms: float = BARCODE_RETRY_MS,
     ) -> None:
         self._follower = follower
         self._engine = engine
         self._max_pixels = max_pixels
         self._deadline = deadline_seconds
+        self._barcode_retry_ms = barcode_retry_ms
         self._cores = anyio.CapacityLimiter(len(os.sched_getaffinity(0)))
 
     async def verify(self, form: Form, caller: Caller, request_id: str) -> Verification:
@@ -96,18 +106,19 @@ class Verifier:
         """
         clock = _Clock()
         snapshot = self._follower.snapshot
-        gtin = barcodes.read_gtin(form.gtin) if form.gtin else None
+        gtin = read_gtin(form.gtin) if form.gtin else None
         brand = await self._named_brand(form.brand, gtin, snapshot, caller)
         if brand is not None:
             _live_model(brand)
         picture = await self._run(clock, "decode", lambda: pictures.decode(form.image, self._max_pixels))
-        codes: list[Barcode] | None = None
+        reading: Reading | None = None
         if brand is None:
-            codes = await self._run(clock, "barcode", lambda: _read_all(picture))
-            brand = _brand_of_codes(codes, snapshot, caller)
+            retry_ms = PATIENCE * self._barcode_retry_ms
+            reading = await self._run(clock, "barcode", lambda: _read_all(picture, retry_ms))
+            brand = _brand_of_codes(reading, snapshot, caller)
         model = _live_model(brand)
         seen = await self._look(picture, brand, model, clock)
-        evidence = await self._gather(picture, brand, model, seen, codes, gtin, clock)
+        evidence = await self._gather(picture, brand, model, seen, reading, gtin, snapshot, clock)
         with clock.stage("checks"):
             judged = run_checks(evidence)
             ruling = rule(judged)
@@ -140,8 +151,9 @@ class Verifier:
         brand: LiveBrand,
         model: LiveModel,
         seen: list[Seen],
-        codes: list[Barcode] | None,
+        reading: Reading | None,
         gtin: str | None,
+        snapshot: Snapshot,
         clock: _Clock,
     ) -> Evidence:
         """What the checks look at; reads barcodes on the product and measures the picture there."""
@@ -150,8 +162,9 @@ class Verifier:
         product = pick_product(tuple(seen), wanted)
         # Twice what the check allows, so that no code is cut by the edge.
         place = grow(product.box, 2 * AROUND) if product else None
-        if codes is None or not barcodes.carries_gtin(codes):
-            codes = await self._run(clock, "barcode", lambda: _read_on_product(picture, place))
+        if reading is None or not barcodes.carries_gtin(reading.codes):
+            retry_ms = self._barcode_retry_ms
+            reading = await self._run(clock, "barcode", lambda: _read_on_product(picture, place, retry_ms))
         quality = await self._run(
             clock, "quality", lambda: measure(picture, product.box if product else None)
         )
@@ -159,12 +172,14 @@ class Verifier:
             width=picture.width,
             height=picture.height,
             quality=quality,
-            barcodes=tuple(codes),
+            barcodes=tuple(reading.codes),
             seen=tuple(seen),
             roles={label.name: label.role for label in model.description.labels},
             required_marks={label: tuple(marks) for label, marks in model.description.required_marks.items()},
             products=products,
             gtin=gtin,
+            elsewhere=_registered_elsewhere(reading.codes, brand, snapshot),
+            barcode_ran_out=reading.ran_out,
         )
 
     async def _named_brand(
@@ -200,21 +215,38 @@ def _live_model(brand: LiveBrand) -> LiveModel:
     return brand.model
 
 
-def _read_all(picture: Picture) -> list[Barcode]:
+def _read_all(picture: Picture, retry_ms: float) -> Reading:
     """Codes by every means: without one that carries a GTIN there is no brand."""
     found = barcodes.find_quickly(picture)
-    return found if barcodes.carries_gtin(found) else found + barcodes.find_thoroughly(picture)
+    return Reading(found) if barcodes.carries_gtin(found) else _read_on(found, picture, None, retry_ms)
 
 
-def _brand_of_codes(codes: list[Barcode], snapshot: Snapshot, caller: Caller) -> LiveBrand:
-    gtins = list(dict.fromkeys(code.gtin for code in codes if code.gtin))
+def _read_on(found: list[Barcode], picture: Picture, place: Rectangle | None, retry_ms: float) -> Reading:
+    """What was found at a glance, and what more time finds."""
+    more = barcodes.find_thoroughly(picture, place, retry_ms)
+    return Reading(found + more.codes, more.ran_out)
+
+
+def _brand_of_codes(reading: Reading, snapshot: Snapshot, caller: Caller) -> LiveBrand:
+    gtins = list(dict.fromkeys(code.gtin for code in reading.codes if code.gtin))
     if not gtins:
-        problem = next((code.problem for code in codes if code.problem), None)
+        problem = next((why for code in reading.codes if (why := code.problem or code.malformed)), None)
         raise BrandUnknown(
-            "No barcode in the picture could be read" + (f": {problem}" if problem else ""),
+            "No barcode in the picture could be read"
+            + (" in the time that there is for it" if reading.ran_out else "")
+            + (f": {problem}" if problem else ""),
             guidance=BARCODE_GUIDANCE,
         )
     return _brand_of_gtins(gtins, snapshot, caller)
+
+
+def _registered_elsewhere(codes: list[Barcode], brand: LiveBrand, snapshot: Snapshot) -> frozenset[str]:
+    """The GTINs among these codes that other brands registered and this one did not; whose they are stays
+    here."""
+    own = {product.gtin for product in brand.published.products}
+    return frozenset(
+        code.gtin for code in codes if code.gtin and code.gtin not in own and snapshot.brands_of(code.gtin)
+    )
 
 
 def _brand_of_gtins(gtins: list[str], snapshot: Snapshot, caller: Caller) -> LiveBrand:
@@ -254,12 +286,12 @@ def _describe(
     return seen
 
 
-def _read_on_product(picture: Picture, place: Rectangle | None) -> list[Barcode]:
+def _read_on_product(picture: Picture, place: Rectangle | None, retry_ms: float) -> Reading:
     """Codes on the product, the only ones that count, by every means; without one, at a glance anywhere."""
     found = barcodes.find_quickly(picture, place)
     if place is None or barcodes.carries_gtin(found):
-        return found
-    return found + barcodes.find_thoroughly(picture, place)
+        return Reading(found)
+    return _read_on(found, picture, place, retry_ms)
 
 
 def _first_gtin(evidence: Evidence) -> str | None:

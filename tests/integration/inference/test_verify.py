@@ -91,6 +91,16 @@ def test_who_may_verify(inference: Inference, photo: bytes) -> None:
     assert problem_of(wrong) == (401, "not-authenticated")
 
 
+def test_another_brands_code_is_named_so_and_its_brand_is_not(inference: Inference) -> None:
+    answer = inference.verify(photograph("0000096385074"), brand="acme")
+    assert answer.status_code == 200, answer.text
+    [check] = [one for one in answer.json()["checks"] if one["name"] == "barcode"]
+    assert check["outcome"] in ("fail", "unclear")
+    assert "belongs to another product" in check["reason"]
+    assert [one["gtin"] for one in check["values"]["read"]] == ["00000096385074"]
+    assert "open" not in json.dumps([answer.json()["brand"], check, answer.json()["guidance"]])
+
+
 def test_unknown_things(inference: Inference, photo: bytes) -> None:
     assert problem_of(inference.verify(photo, brand="nobody")) == (404, "not-found")
     assert problem_of(inference.verify(photo, brand="../acme")) == (404, "not-found")

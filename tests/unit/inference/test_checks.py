@@ -32,7 +32,7 @@ GOOD = Quality(
     glare=0.0,
 )
 BOX = (100.0, 100.0, 1000.0, 800.0)
-TEA, SOAP = "00036000291452", "04006381333931"
+TEA, SOAP, OTHERS = "00036000291452", "04006381333931", "09521234543213"
 PRODUCTS = (
     PublishedProduct(gtin=TEA, label="tea", name="Tea"),
     PublishedProduct(gtin=SOAP, label="soap", name="Soap"),
@@ -219,6 +219,52 @@ CASES: dict[str, tuple[dict[str, Any], str, Outcome, Verdict]] = {
         Outcome.UNCLEAR,
         Verdict.INCONCLUSIVE,
     ),
+    "another brand's code on the product": (
+        {"barcodes": (code(OTHERS),), "elsewhere": frozenset({OTHERS})},
+        "barcode",
+        Outcome.FAIL,
+        Verdict.COUNTERFEIT,
+    ),
+    "another brand's code, partly beside the product": (
+        {"barcodes": (code(OTHERS, x=960.0),), "elsewhere": frozenset({OTHERS})},
+        "barcode",
+        Outcome.UNCLEAR,
+        Verdict.INCONCLUSIVE,
+    ),
+    "another brand's code on what may be another product": (
+        {
+            "barcodes": (code(OTHERS),),
+            "elsewhere": frozenset({OTHERS}),
+            "seen": (*GENUINE.seen, seen("soap", 0.3, (450.0, 400.0, 700.0, 700.0))),
+        },
+        "barcode",
+        Outcome.UNCLEAR,
+        Verdict.INCONCLUSIVE,
+    ),
+    "another brand's code beside the right one": (
+        {"barcodes": (code(OTHERS), code(TEA, x=700.0)), "elsewhere": frozenset({OTHERS})},
+        "barcode",
+        Outcome.PASS,
+        Verdict.GENUINE,
+    ),
+    "another brand's code, no product": (
+        {"barcodes": (code(OTHERS),), "elsewhere": frozenset({OTHERS}), "seen": ()},
+        "barcode",
+        Outcome.UNCLEAR,
+        Verdict.INCONCLUSIVE,
+    ),
+    "GS1 data without a whole GTIN": (
+        {"barcodes": (replace(code(None), malformed="no pattern"),)},
+        "barcode",
+        Outcome.UNCLEAR,
+        Verdict.INCONCLUSIVE,
+    ),
+    "malformed GS1 data with the right GTIN": (
+        {"barcodes": (replace(code(TEA), malformed="no date"),)},
+        "barcode",
+        Outcome.PASS,
+        Verdict.GENUINE,
+    ),
     "own barcode, no product": ({"seen": ()}, "barcode", Outcome.PASS, Verdict.INCONCLUSIVE),
 }
 
@@ -247,6 +293,7 @@ def test_cases(case: str) -> None:
         ({"brightness": 245.0}, "direct light"),
         ({"contrast": 5.0}, "lens"),
         ({"glare": 0.3}, "glare"),
+        ({"grid": 9.0}, "product itself"),
     ],
 )
 def test_a_bad_picture_is_unclear_and_says_how_to_do_better(change: dict[str, float], hint: str) -> None:
@@ -270,6 +317,27 @@ def test_every_number_is_told() -> None:
     assert told["marks"]["confidence"] == {"logo": 0.9, "seal": 0.0}
     assert told["product"]["threshold"] == 0.5
     assert told["barcode"]["read"] == [{"text": TEA, "format": "EAN-13", "gtin": TEA}]
+
+
+def test_a_code_of_another_brand_is_said_to_be_another_products_and_no_more() -> None:
+    for things in (GENUINE.seen, ()):
+        evidence = replace(GENUINE, barcodes=(code(OTHERS),), elsewhere=frozenset({OTHERS}), seen=things)
+        check = barcode.judge(evidence).check
+        assert "belongs to another product" in check.reason
+        assert check.values == {"read": [{"text": OTHERS, "format": "EAN-13", "gtin": OTHERS}]}
+
+
+def test_what_is_wrong_with_a_code_is_told() -> None:
+    odd = (code(None, "wrong check digit"), replace(code(TEA), malformed="no date"))
+    told = barcode.judge(replace(GENUINE, barcodes=odd)).check.values["read"]
+    assert [one["problem"] for one in told] == ["wrong check digit", "no date"]
+
+
+def test_time_that_ran_out_is_told() -> None:
+    check = barcode.judge(replace(GENUINE, barcodes=(), barcode_ran_out=True)).check
+    assert check.outcome is Outcome.NOT_APPLICABLE
+    assert "time" in check.reason
+    assert check.values == {"read": [], "ran_out": True}
 
 
 confidences = st.floats(0.05, 1)

@@ -32,7 +32,8 @@ class Seen:
 @dataclass(frozen=True)
 class Evidence:
     """The picture's width and height in pixels; its quality where the product is; what was read and seen;
-    the labels of the model with their roles; the brand's products; the GTIN that the caller named."""
+    the labels of the model with their roles; the brand's products; the GTIN that the caller named; those of
+    the GTINs read that other brands registered (never whose); whether time for reading codes ran out."""
 
     width: int
     height: int
@@ -43,6 +44,8 @@ class Evidence:
     required_marks: dict[str, tuple[str, ...]]
     products: tuple[PublishedProduct, ...]
     gtin: str | None = None
+    elsewhere: frozenset[str] = frozenset()
+    barcode_ran_out: bool = False
 
     @cached_property
     def product(self) -> Seen | None:

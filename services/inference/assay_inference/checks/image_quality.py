@@ -19,6 +19,7 @@ LEAST_SHARPNESS = 0.012
 LEAST_BRIGHTNESS, MOST_BRIGHTNESS = 45.0, 235.0
 LEAST_CONTRAST = 12.0
 MOST_GLARE = 0.12
+MOST_GRID = 4.5
 GLARE_HIDES = 0.03
 """Share of glare from which on a missing mark may simply be hidden."""
 
@@ -60,6 +61,13 @@ def _light_problems(quality: Quality) -> list[tuple[str, str]]:
         problems.append(("The picture has hardly any contrast", "Clean the lens and use even light"))
     if quality.sharpness < LEAST_SHARPNESS:
         problems.append(("The picture is blurred", "Hold the camera still and tap the product to focus"))
+    if quality.grid > MOST_GRID:
+        problems.append(
+            (
+                "This looks like a picture of a screen or of a printout",
+                "Photograph the product itself, not a screen or a print of it",
+            )
+        )
     if quality.glare > MOST_GLARE:
         problems.append(("Glare hides parts of the product", "Avoid glare: tilt the product or the light"))
     return problems
@@ -75,4 +83,5 @@ def _margins(quality: Quality, product: bool) -> list[float]:
         (255 - quality.brightness) / (255 - MOST_BRIGHTNESS),
         quality.contrast / LEAST_CONTRAST,
         MOST_GLARE / max(quality.glare, 1e-3),
+        MOST_GRID / max(quality.grid, 1e-3),
     ]
