@@ -27,7 +27,7 @@ from assay_inference import barcodes
 from assay_inference.pictures import Picture, decode
 from assay_inference.settings import BARCODE_RETRY_MS
 from assay_inference.verifier import PATIENCE
-from assay_trainer.matching import wilson_interval
+from assay_shared.intervals import wilson_interval
 from bench.code_photos import KINDS, CodePhoto, Kind, take_photo
 from deploy.local.photos.catalog import make_brand
 from deploy.local.photos.files import encode_photo

@@ -14,6 +14,8 @@ from prometheus_client import Counter, Gauge
 
 from assay_engine.framing import Item
 from assay_inference.access import Caller, identify
+from assay_inference.appearance_files import AppearanceFiles
+from assay_inference.appearance_workers import AppearanceWorkers
 from assay_inference.engine_client import EngineClient, check_engine
 from assay_inference.errors import Busy
 from assay_inference.live import LiveFollower
@@ -100,15 +102,19 @@ def create_app(settings: Settings | None = None, store_settings: StoreSettings |
         follower.on_promotion = _warmer(engine, asyncio.get_running_loop(), settings.verify_deadline_seconds)
         follower.start()
         spool.start()
+        workers = AppearanceWorkers(settings.appearance_workers, settings.appearance_memory_bytes)
         app.state.verifier = Verifier(
             follower,
             engine,
+            AppearanceFiles(store, settings.data_dir / "appearance", settings.appearance_disk_bytes),
+            workers,
             settings.max_image_pixels,
             settings.verify_deadline_seconds,
             settings.barcode_retry_ms,
         )
         yield
         await engine.stop()
+        workers.stop()
         await anyio.to_thread.run_sync(follower.stop)
         await anyio.to_thread.run_sync(spool.stop)
         registry.close()

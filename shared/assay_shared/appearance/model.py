@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,11 +23,13 @@ class Limits:
     """What the genuine photos were like: a photo beyond it cannot be compared with them.
 
     `density`: photo pixels a frame pixel at least; `softness`: blur of edges outside of the print, frame
-    pixels at most; `detail`: log gain of the finest bands at least, where the softness is not known.
+    pixels at most; `agreement`: local correlation with the reference at least, under which it shows
+    another print.
     """
 
     density: float
     softness: float
+    agreement: float
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class AppearanceModel:
     def judge(self, patch: Patch) -> Judgement:
         """Judges the product in a patch."""
         aligned = align_patch(patch, self.reference.frame)
-        if aligned is None:
+        if aligned is None or aligned.agreement < self.limits.agreement:
             return Judgement()
         measures = measure(aligned, patch, self.reference)
         scores = self.statistics.score(measures)
@@ -59,8 +61,8 @@ class AppearanceModel:
 
 @dataclass(frozen=True)
 class Judgement:
-    """`p`: the chance of a genuine photo to depart as far, None where the photo could not be aligned; `causes`
-    the same by cause."""
+    """`p`: the chance of a genuine photo to depart as far, None where the photo could not be aligned;
+    `causes` the same by cause."""
 
     p: float | None = None
     causes: Mapping[str, float] | None = None
@@ -68,7 +70,7 @@ class Judgement:
     measures: Measures | None = None
 
 
-def join(p_values: object) -> float:
+def join(p_values: Iterable[float]) -> float:
     """One score of the p-values of all causes: minus the logarithm of the least, for a fake departs by one
     cause and the others only add their noise."""
-    return float(-np.log(min(p_values)))  # type: ignore[call-overload]
+    return float(-np.log(min(p_values)))

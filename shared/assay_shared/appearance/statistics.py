@@ -120,7 +120,13 @@ def _covariates(measures: Measures) -> Doubles:
     print, photo pixels a frame pixel, gain of coarse detail, contrast of the light."""
     sharpest, typical = measures.softness
     return np.array(
-        [np.log(sharpest), np.log(typical), np.log(measures.density), measures.transfer[0, -1], measures.contrast]
+        [
+            np.log(sharpest),
+            np.log(typical),
+            np.log(measures.density),
+            measures.transfer[0, -1],
+            measures.contrast,
+        ]
     )
 
 
