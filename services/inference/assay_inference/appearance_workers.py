@@ -10,12 +10,13 @@ import threading
 from collections import OrderedDict
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
 
 from assay_shared import logs
+from assay_shared.appearance.explanation import draw_explanation, encode_explanation
 from assay_shared.appearance.files import unpack_appearance
 from assay_shared.appearance.model import AppearanceModel
 from assay_shared.appearance.patches import Patch
@@ -31,7 +32,7 @@ class Appearance:
     """What a worker found of a product: `p`, the chance of a genuine photo to depart as far, None where the
     photo could not be aligned; the same by cause; shares `covered` of the print judged and under `glare`;
     `density` photo pixels a frame pixel and `softness` of edges in frame pixels, each with what the genuine
-    photos allow."""
+    photos allow; `picture` explains it (JPEG)."""
 
     p: float | None = None
     causes: dict[str, float] | None = None
@@ -41,6 +42,7 @@ class Appearance:
     least_density: float = 0.0
     softness: float = 0.0
     most_softness: float = 0.0
+    picture: bytes = field(default=b"", repr=False)
 
 
 class AppearanceWorkers:
@@ -79,8 +81,11 @@ def judge_patch(path: str, patch: Patch) -> Appearance:
     """The work of one worker. Raises OSError and AppearanceFileCorrupt."""
     model = _load(path)
     found = model.judge(patch)
+    picture = encode_explanation(draw_explanation(model, patch, found))
     if found.p is None or found.measures is None:
-        return Appearance(least_density=model.limits.density, most_softness=model.limits.softness)
+        return Appearance(
+            least_density=model.limits.density, most_softness=model.limits.softness, picture=picture
+        )
     return Appearance(
         p=found.p,
         causes=dict(found.causes or {}),
@@ -90,6 +95,7 @@ def judge_patch(path: str, patch: Patch) -> Appearance:
         least_density=model.limits.density,
         softness=found.measures.softness[0],
         most_softness=model.limits.softness,
+        picture=picture,
     )
 
 

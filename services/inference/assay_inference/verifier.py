@@ -26,6 +26,7 @@ from assay_inference.checks.barcode import AROUND
 from assay_inference.checks.evidence import Evidence, Seen, pick_product
 from assay_inference.engine_client import EngineClient
 from assay_inference.errors import BrandUnknown
+from assay_inference.explanations import Explanations
 from assay_inference.geometry import Rectangle, grow, to_wire
 from assay_inference.gs1 import read_gtin
 from assay_inference.live import LiveBrand, LiveFollower, LiveModel, Snapshot
@@ -91,6 +92,7 @@ class Verifier:
         engine: EngineClient,
         files: AppearanceFiles,
         workers: AppearanceWorkers,
+        explanations: Explanations,
         max_pixels: int,
         deadline_seconds: float,
         barcode_retry_ms: float = BARCODE_RETRY_MS,
@@ -99,6 +101,7 @@ class Verifier:
         self._engine = engine
         self._files = files
         self._workers = workers
+        self._explanations = explanations
         self._max_pixels = max_pixels
         self._deadline = deadline_seconds
         self._barcode_retry_ms = barcode_retry_ms
@@ -131,8 +134,12 @@ class Verifier:
             judged = run_checks(evidence)
             ruling = rule(judged)
         VERDICTS.labels(ruling.verdict.value).inc()
+        verification = new_id("ver")
+        if evidence.appearance is not None and evidence.appearance.picture:
+            slug, shown = brand.published.slug, evidence.appearance.picture
+            await self._run(clock, "explanation", lambda: self._explanations.keep(slug, verification, shown))
         return Verification(
-            id=new_id("ver"),
+            id=verification,
             brand=brand.published.slug,
             verdict=ruling.verdict,
             score=round(ruling.score, 4),

@@ -10,7 +10,7 @@ import numpy as np
 from assay_shared.appearance.alignment import Aligned, align_patch
 from assay_shared.appearance.calibration import Calibration
 from assay_shared.appearance.measures import Measures, measure
-from assay_shared.appearance.patches import Floats, Patch
+from assay_shared.appearance.patches import Patch
 from assay_shared.appearance.reference import Reference
 from assay_shared.appearance.statistics import Statistics
 
@@ -52,11 +52,6 @@ class AppearanceModel:
         causes = {cause: self.calibrations[cause].p_value(score) for cause, score in scores.items()}
         p = self.joint.p_value(join(causes.values()))
         return Judgement(p, causes, aligned, measures)
-
-    def find_departures(self, measures: Measures) -> Floats:
-        """How far each place (rows, columns) departs, by the map that departs most, in spreads."""
-        maps = self.statistics.map_departures(measures)
-        return np.asarray(np.max(np.nan_to_num(np.stack(list(maps.values())), nan=0.0), 0), np.float32)
 
 
 @dataclass(frozen=True)

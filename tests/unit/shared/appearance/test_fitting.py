@@ -9,6 +9,12 @@ import numpy as np
 import pytest
 
 from assay_shared.appearance.alignment import align_patch
+from assay_shared.appearance.explanation import (
+    HEIGHT,
+    draw_explanation,
+    encode_explanation,
+    find_departing,
+)
 from assay_shared.appearance.files import (
     MOST_BYTES,
     AppearanceFileCorrupt,
@@ -94,6 +100,35 @@ def test_the_frame_says_where_the_print_lies_in_the_photo(model: AppearanceModel
     there = cv2.perspectiveTransform(spots, other.view)
     way = found[1].homography @ np.linalg.inv(found[0].homography) @ one.view
     assert np.abs(cv2.perspectiveTransform(spots, way) - there).max() < 1.5
+
+
+def test_the_explanation_outlines_what_was_altered(model: AppearanceModel) -> None:
+    for seed in range(950, 956):
+        photo = photograph(blot_out(ART), seed)
+        patch = cut_patch(photo.pixels, photo.box)
+        judgement = model.judge(patch)
+        departing = find_departing(model, judgement)
+        assert judgement.aligned is not None
+        ys, xs = np.nonzero(departing)
+        spots = np.stack([xs, ys], -1)[:, None].astype(np.float64)
+        to_art = np.linalg.inv(photo.view) @ judgement.aligned.homography
+        x, y = cv2.perspectiveTransform(spots, to_art)[:, 0].T
+        # The blot, grown by a place and a half: 12 pixels of the frame are some 8 of the art.
+        inside = (x > 100 - 16) & (x < 220 + 16) & (y > 200 - 16) & (y < 300 + 16)
+        assert inside.mean() > 0.8
+        picture = draw_explanation(model, patch, judgement)
+        assert picture.shape[0] == HEIGHT
+        assert encode_explanation(picture).startswith(b"\xff\xd8")
+
+
+def test_a_genuine_photo_has_little_outlined(model: AppearanceModel) -> None:
+    shares = [find_departing(model, model.judge(take(ART, 960 + seed))).mean() for seed in range(6)]
+    assert np.median(shares) < 0.01
+
+
+def test_what_is_not_aligned_is_shown_beside_the_genuine_print(model: AppearanceModel) -> None:
+    patch = take(draw_art(9), 1)
+    assert draw_explanation(model, patch, model.judge(patch)).shape[0] == HEIGHT
 
 
 def test_a_file_judges_as_the_model_that_was_packed(model: AppearanceModel) -> None:
