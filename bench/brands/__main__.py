@@ -34,6 +34,7 @@ def main() -> None:
     parser.add_argument("--long-side", type=int, default=2400, help="of a photo, in pixels")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     asked = parser.parse_args()
+    cv2.setNumThreads(1)
     counts = Counts(asked.train, asked.genuine, asked.fakes, asked.distractors)
     brands = _GROUPS.get(asked.brands) or tuple(asked.brands.split(","))
     for brand in brands:
@@ -50,8 +51,12 @@ def write_brand(out: Path, brand: str, counts: Counts, long_side: int, jobs: int
     known = {entry["file"]: entry for entry in _read_manifest(out)["photos"]}
     tasks = list(list_tasks(brand, counts, long_side))
     missing = [task for task in tasks if task.file not in known or not (out / task.file).exists()]
-    with multiprocessing.get_context("spawn").Pool(jobs, cv2.setNumThreads, (1,)) as pool:
-        made = pool.map(partial(make_photo, out), missing, chunksize=4)
+    make = partial(make_photo, out)
+    if jobs == 1:
+        made = [make(task) for task in missing]
+    else:
+        with multiprocessing.get_context("spawn").Pool(jobs, cv2.setNumThreads, (1,)) as pool:
+            made = pool.map(make, missing, chunksize=4)
     # Read again: another process may have written other brands meanwhile.
     manifest = _read_manifest(out)
     photos = {entry["file"]: entry for entry in (*manifest["photos"], *made)}

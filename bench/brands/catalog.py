@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from bench.brands import can, cosmetics, leaflet, medicine, plain, toy, vessels
+from bench.brands import bottle, can, cosmetics, jar, leaflet, medicine, plain, toy
 from bench.brands.product import Product
 
 FAMILIES: dict[str, Callable[[int], Product]] = {
@@ -11,8 +11,8 @@ FAMILIES: dict[str, Callable[[int], Product]] = {
     "cosmetics": cosmetics.design,
     "toy": toy.design,
     "leaflet-label": leaflet.design,
-    "bottle": vessels.design_bottle,
-    "jar": vessels.design_jar,
+    "bottle": bottle.design,
+    "jar": jar.design,
     "plain": plain.design,
 }
 """The families by name: each invents a product from a seed."""

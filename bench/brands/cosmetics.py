@@ -82,6 +82,7 @@ def _elements(who: Identity, seed: int, grid: Grid, ink: Colour, metal: Colour) 
             "frame",
             grid.at(30, 20, 940, 960),
             lambda w, h: draw_frame(w, h, metal, (0, 14), 0.03 * (seed % 2)),
+            False,
         ),
         logo(
             grid.spot(500, rows[0]),

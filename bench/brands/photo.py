@@ -6,12 +6,12 @@ from zlib import crc32
 
 import cv2
 import numpy as np
-from PIL import Image
 
 from bench.brands.bodies import Built
 from bench.brands.capture import Capture, choose_capture, take
 from bench.brands.fakes import Forgery, forge
-from bench.brands.lettering import Place, write_line
+from bench.brands.item import crease, stamp_lot
+from bench.brands.lettering import Place
 from bench.brands.painter import light_hologram, paint_patch
 from bench.brands.press import choose_run, ink
 from bench.brands.product import PRODUCT, Product
@@ -63,10 +63,10 @@ def shoot(product: Product, scene: Scene, long_side: int = 2400, fake: str = "")
         else Forgery(_print_genuine(product), (1, 1), None, "")
     )
     print = ink(forgery.print.pixels, choose_run(press))
-    _stamp_lot(print, product, press)
+    stamp_lot(print, product, press)
     if product.sheet.paper is not None:
         left, top, width, height = product.sheet.paper
-        _crease(print[top : top + height, left : left + width], body)
+        crease(print[top : top + height, left : left + width], body)
     printed, size, to_print = _shape(product, forgery, print)
     built = product.body.build(printed, size, body)
     frame = _frame(pose_rng, built, long_side)
@@ -126,40 +126,6 @@ def _frame(rng: np.random.Generator, built: Built, long_side: int) -> tuple[int,
         wide = not wide
     short = long_side * 3 // 4
     return (long_side, short) if wide else (short, long_side)
-
-
-def _stamp_lot(print: Bytes, product: Product, rng: np.random.Generator) -> None:
-    """Print a lot number and a date, which differ from item to item, in place."""
-    if product.sheet.lot is None:
-        return
-    (left, top, width, height), type = product.sheet.lot
-    words = f"LOT {rng.integers(10_000, 99_999)}  EXP {rng.integers(1, 13):02d}/20{rng.integers(27, 32)}"
-    field = Image.fromarray(print[top : top + height, left : left + width])
-    write_line(field, (0, 0, width, height), words, type)
-    print[top : top + height, left : left + width] = np.asarray(field)
-
-
-def _crease(print: Bytes, rng: np.random.Generator) -> None:
-    """Press up to two faint creases into paper, in place: a dark line beside a light one."""
-    height, width = print.shape[:2]
-    for _ in range(int(rng.choice([0, 1, 2], p=[0.6, 0.3, 0.1]))):
-        start, turn = rng.uniform(0.1, 0.9, 2) * (width, height), float(rng.uniform(0, np.pi))
-        reach = float(rng.uniform(0.08, 0.3)) * max(width, height)
-        step = np.array([np.cos(turn), np.sin(turn)]) * reach
-        deep = float(rng.uniform(0.05, 0.14))
-        left, top = np.maximum(np.minimum(start, start + step).astype(int) - 12, 0)
-        right, bottom = np.minimum(np.maximum(start, start + step).astype(int) + 12, (width, height))
-        if right - left < 2 or bottom - top < 2:
-            continue
-        gain = np.ones((bottom - top, right - left), np.float32)
-        for offset, level in ((-3.0, 1 - deep), (3.0, 1 + deep)):
-            ends = (
-                np.array([start, start + step]) - (left, top) + np.array([-step[1], step[0]]) / reach * offset
-            )
-            cv2.polylines(gain, [np.round(ends).astype(np.int32)], False, level, 4)
-        soft = cv2.GaussianBlur(gain, (0, 0), 2.5)
-        field = print[top:bottom, left:right]
-        field[:] = np.clip(field * soft[..., None], 0, 255).astype(np.uint8)
 
 
 def _edge(place: Place) -> Floats:
