@@ -61,7 +61,7 @@ def make_photo(out: Path, task: Task) -> dict[str, Any]:
     """Write a photo and its annotation below `out`; return what the manifest says of it.
 
     `file`, `brand`, `set`, `kind`, `width`, `height`, `note` (what a fake has changed, whose product a
-    distractor is); and of all but demo brands' products: `product_long_side` (longer edge of its box, pixels),
+    distractor is); and of all but demo brands' products: `product_long_side` (of its box, pixels),
     `blur_sigma` (pixels), `glare`, `pitch`, `yaw`, `roll` and `turn` about its own axis (degrees),
     `jpeg_quality`, `altered` (box left, top, width, height and outline of what a fake changed, in pixels).
     """
