@@ -22,6 +22,8 @@ from assay_trainer.matching import Found
 from assay_trainer.reading import corners
 
 FOLDER = "appearance"
+MOST = 120
+"""Genuine photos of a product that are learnt from: more cost minutes and gigabytes and tell little."""
 LEAST_OVERLAP = 0.4
 """Overlap with its annotation from which on a photo is cut out as the detector found it."""
 
@@ -41,13 +43,17 @@ def fit_appearances(
     for index, label in enumerate(job.dataset.labels):
         if label.role is not LabelRole.PRODUCT:
             continue
-        patches, groups = [], []
-        for item, seen in zip(items, found, strict=True):
-            patch = _cut_genuine(job, item, seen, index, label.name, roles)
-            if patch is not None:
-                patches.append(patch)
-                groups.append(name_group(item))
-        fit = fit_appearance(patches, groups)
+        genuine = [
+            (item, seen)
+            for item, seen in zip(items, found, strict=True)
+            if _shows_genuine(item, label.name, roles)
+        ]
+        # Evenly over all of them: they come in the order of upload, so of sessions of photography.
+        chosen = [
+            genuine[i] for i in np.linspace(0, len(genuine) - 1, min(len(genuine), MOST)).round().astype(int)
+        ]
+        patches = [_cut_product(job, item, seen, index, label.name) for item, seen in chosen]
+        fit = fit_appearance(patches, [name_group(item) for item, _ in chosen])
         file = None
         if fit.model is not None:
             file = f"{FOLDER}/{index}.safetensors"
@@ -61,14 +67,16 @@ def fit_appearances(
     return fitted
 
 
-def _cut_genuine(
-    job: Job, item: DatasetItem, found: Found, index: int, label: str, roles: dict[str, LabelRole]
-) -> Patch | None:
-    """The product of a photo that shows it once and no tell-tale of a counterfeit; else None."""
-    boxes = [box for box in item.annotations if box.label == label]
-    if len(boxes) != 1 or any(roles[box.label] is LabelRole.COUNTERFEIT for box in item.annotations):
-        return None
-    true = np.array([corners(boxes[0])], np.float32)
+def _shows_genuine(item: DatasetItem, label: str, roles: dict[str, LabelRole]) -> bool:
+    """Whether a photo shows the product once, and no tell-tale of a counterfeit."""
+    once = sum(box.label == label for box in item.annotations) == 1
+    return once and all(roles[box.label] is not LabelRole.COUNTERFEIT for box in item.annotations)
+
+
+def _cut_product(job: Job, item: DatasetItem, found: Found, index: int, label: str) -> Patch:
+    """The product of a photo as the detector found it; as it was annotated where that is far off."""
+    box = next(box for box in item.annotations if box.label == label)
+    true = np.array([corners(box)], np.float32)
     mine = found.boxes[found.labels == index]
     overlaps = measure_overlap(mine, true)[:, 0] if len(mine) else np.zeros(0)
     near = len(overlaps) and overlaps.max() >= LEAST_OVERLAP
