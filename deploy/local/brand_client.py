@@ -187,6 +187,11 @@ class BrandClient:
             response.status_code, response.json(), milliseconds, response.headers.get("Retry-After")
         )
 
+    def explain(self, verification: str) -> bytes | None:
+        """The picture that explains a verification (JPEG); None where there is none."""
+        response = self._http.get(f"/v1/verifications/{verification}/explanation", headers=self._key)
+        return response.content if response.status_code == 200 else None
+
     def call(self, method: str, path: str, **request: Any) -> dict[str, Any]:
         """Calls a route of the brand with its key; the JSON of the answer, empty for none."""
         return self._call(method, f"{self._path}{path}", headers=self._key, **request)
