@@ -210,6 +210,7 @@ def main() -> int:
         readers["pyzbar"] = pyzbar
     print(f"{platform.machine()}, {PHOTOS} photos of EAN-13; Assay retries for {BARCODE_RETRY_MS} ms")
     print(f"on a product, {PATIENCE:g} times that where a code is all there is")
+    print(f"{len(os.sched_getaffinity(0))} cores, load {os.getloadavg()[0]:.1f} at the start")
     photos = take_photos("ean13", PHOTOS)
     whole = ask(readers, photos, placed=False)
     print_rates("EAN-13, anywhere in the picture", whole)

@@ -194,6 +194,7 @@ class Verifier:
             appearance=appearance,
             no_appearance=_why_no_appearance(model, product),
             doubted_share=brand.published.doubted_share,
+            image_size=model.description.image_size,
         )
 
     async def _compare(
