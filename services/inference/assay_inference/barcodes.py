@@ -223,7 +223,7 @@ def _is_thin(code: zxingcpp.Barcode) -> bool:
         return False
     left_top, right_top, right_bottom, left_bottom = _corners(code)
     thickness = np.linalg.norm(left_top + right_top - left_bottom - right_bottom) / 2
-    return bool(thickness < max(THIN, THIN_SHARE * np.linalg.norm(right_top - left_top)))
+    return float(thickness) < max(THIN, THIN_SHARE * float(np.linalg.norm(right_top - left_top)))
 
 
 def _corners(code: zxingcpp.Barcode) -> npt.NDArray[np.float64]:
