@@ -41,6 +41,14 @@ def draw_art(seed: int) -> Pixels:
     return art
 
 
+def bend_art(art: Pixels, seed: int) -> Pixels:
+    """The art as on a bag whose middle bulges more or less to one side, differently in each photo."""
+    reach = float(np.random.default_rng([seed, 1]).normal(0, 12))
+    x, y = np.meshgrid(np.arange(WIDTH, dtype=np.float32), np.arange(HEIGHT, dtype=np.float32))
+    moved = x + np.float32(reach) * np.sin(np.pi * x / WIDTH) * np.sin(np.pi * y / HEIGHT)
+    return np.asarray(cv2.remap(art, moved.astype(np.float32), y, cv2.INTER_LINEAR), np.uint8)
+
+
 def photograph(art: Pixels, seed: int, *, width: int = 900, height: int = 700) -> PrintPhoto:
     """A photo of the art: turned, tilted, lit unevenly, on a ground of its own."""
     rng = np.random.default_rng(seed)

@@ -30,8 +30,6 @@ SURE = 1.0
 """Half pixels from which on a cell's displacement counts as another's, not as noise."""
 _FLOW = cv2.DISOPTICAL_FLOW_PRESET_FAST
 _MOST_FLOW = 14.0
-_NO_MAP = np.zeros(0, np.float32)
-"""Beside a map that holds both coordinates."""
 
 
 @dataclass(frozen=True)
@@ -148,7 +146,7 @@ def _measure_flow(grey: Pixels, homography: Doubles, bend: Floats, frame: Frame)
         moved = displace(frame.modes, bend, width, height)
         spots = np.stack([x + moved[..., 0], y + moved[..., 1]], -1).reshape(-1, 1, 2)
         at = cv2.perspectiveTransform(spots, back).reshape(height, width, 2)
-        seen = cv2.remap(grey, at, _NO_MAP, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        seen = cv2.remap(grey, at[..., 0], at[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     else:
         seen = cv2.warpPerspective(
             grey, back, (width, height), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
@@ -234,7 +232,7 @@ def _bring(patch: Patch, to_patch: Doubles, bend: Floats, frame: Frame) -> tuple
         moved = displace(frame.modes, bend, *size) * HALF
         spots = np.stack([x + moved[..., 0], y + moved[..., 1]], -1).reshape(-1, 1, 2)
         at = cv2.perspectiveTransform(spots, to_patch).reshape(size[1], size[0], 2)
-        pixels = cv2.remap(source, at, _NO_MAP, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        pixels = cv2.remap(source, at[..., 0], at[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     else:
         pixels = cv2.warpPerspective(
             source, to_patch, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,

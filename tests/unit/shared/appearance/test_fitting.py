@@ -24,7 +24,7 @@ from assay_shared.appearance.files import (
 from assay_shared.appearance.fitting import LEAST_PHOTOS, Fit, fit_appearance
 from assay_shared.appearance.model import AppearanceModel
 from assay_shared.appearance.patches import Patch, Pixels, cut_patch
-from tests.support.prints import draw_art, photograph
+from tests.support.prints import bend_art, draw_art, photograph
 
 ART = draw_art(1)
 PHOTOS = 24
@@ -129,6 +129,18 @@ def test_a_genuine_photo_has_little_outlined(model: AppearanceModel) -> None:
 def test_what_is_not_aligned_is_shown_beside_the_genuine_print(model: AppearanceModel) -> None:
     patch = take(draw_art(9), 1)
     assert draw_explanation(model, patch, model.judge(patch)).shape[0] == HEIGHT
+
+
+def test_a_product_that_is_no_plane_aligns_by_the_modes_that_its_photos_taught() -> None:
+    found = fit_appearance([take(bend_art(ART, seed), seed) for seed in range(PHOTOS)])
+    assert found.model is not None
+    assert len(found.model.reference.frame.modes) >= 1
+    assert found.aligned == PHOTOS
+    again = unpack_appearance(pack_appearance(found.model))
+    p_values = [again.judge(take(bend_art(ART, 600 + seed), 600 + seed)).p for seed in range(8)]
+    assert sum(p is None or p < SHARE for p in p_values) <= 1
+    forged = [again.judge(take(bend_art(shift_hue(ART), 620 + s), 620 + s)).p for s in range(4)]
+    assert sum(p is not None and p < SHARE for p in forged) >= 3
 
 
 def test_a_file_judges_as_the_model_that_was_packed(model: AppearanceModel) -> None:
