@@ -12,7 +12,7 @@ from typing import Protocol
 from assay_inference.partials import write_whole
 from assay_shared import logs
 from assay_shared.appearance.files import MOST_BYTES
-from assay_shared.errors import Unavailable
+from assay_shared.errors import NotFound, Unavailable
 from assay_shared.keys import LIVE, model_folder
 
 log = logs.get_logger(__name__)
@@ -39,13 +39,17 @@ class AppearanceFiles:
         folder.mkdir(parents=True, exist_ok=True)
 
     def fetch(self, brand: str, version: str, name: str, sha256: str) -> Path:
-        """The file `name` of a model version. Raises StoreUnavailable, NotFound, and Unavailable where the
-        bytes in the store are not those of the version."""
+        """The file `name` of a model version. Raises StoreUnavailable, and Unavailable where the store lacks
+        it or has other bytes than those of the version."""
         path = self._folder / f"{sha256}.safetensors"
         with contextlib.suppress(FileNotFoundError):
             os.utime(path)
             return path
-        data = self._store.get(LIVE, model_folder(brand, version) + name, 2 * MOST_BYTES)
+        try:
+            data = self._store.get(LIVE, model_folder(brand, version) + name, 2 * MOST_BYTES)
+        except NotFound as error:
+            log.exception("appearance is missing in bucket `live`", brand=brand, version=version, file=name)
+            raise Unavailable(f"Model version {version} of brand {brand!r} lacks {name}") from error
         if hashlib.sha256(data).hexdigest() != sha256:
             log.error("appearance in bucket `live` is corrupt", brand=brand, version=version, file=name)
             raise Unavailable(f"Model version {version} of brand {brand!r} is damaged: {name}")

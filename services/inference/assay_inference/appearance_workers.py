@@ -74,7 +74,10 @@ class AppearanceWorkers:
 
     def _start(self) -> ProcessPoolExecutor:
         context = multiprocessing.get_context("spawn")
-        return ProcessPoolExecutor(self._count, context, _begin, (self._max_bytes // self._count,))
+        pool = ProcessPoolExecutor(self._count, context, _begin, (self._max_bytes // self._count,))
+        # All start with the first task, and take a second: not while a picture waits.
+        pool.submit(os.getpid)
+        return pool
 
 
 def judge_patch(path: str, patch: Patch) -> Appearance:

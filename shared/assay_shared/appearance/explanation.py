@@ -5,16 +5,17 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from assay_shared.appearance.alignment import Aligned
+from assay_shared.appearance.alignment import HALF, Aligned, displace
 from assay_shared.appearance.model import AppearanceModel, Judgement
 from assay_shared.appearance.patches import Flags, Patch, Pixels
+from assay_shared.appearance.reference import Reference
 from assay_shared.appearance.statistics import LOCAL_CAUSES, average_places
 
 HEIGHT = 560
 """Pixels of the picture's height."""
 QUALITY = 82
 NOTED = 0.05
-"""P-value of a local cause from which on places are outlined: of a usual photo nothing stands out."""
+"""P-value under which a photo, and a cause in it, is unusual enough to outline places."""
 SHARE_OF_PEAK = 0.55
 LEAST = 4.0
 """Spreads that a place departs by at least to be outlined."""
@@ -25,12 +26,13 @@ _FACE = (53, 197, 139)
 
 
 def find_departing(model: AppearanceModel, judgement: Judgement) -> Flags:
-    """Where the print departs, in the frame (height, width); nowhere unless some local cause is unusual."""
+    """Where the print departs, in the frame (height, width); nowhere unless the photo and some local cause
+    are unusual: a wrong outline is worse than none."""
     frame = model.reference.frame
     nowhere = np.zeros((frame.height, frame.width), bool)
     causes = judgement.causes or {}
     unusual = {cause.split()[0] for cause in LOCAL_CAUSES if causes.get(cause, 1.0) < NOTED}
-    if judgement.measures is None or not unusual:
+    if judgement.measures is None or judgement.p is None or judgement.p >= NOTED or not unusual:
         return nowhere
     maps = model.statistics.map_departures(judgement.measures)
     averaged = [np.nan_to_num(average_places(maps[name], 3), nan=0.0) for name in sorted(unusual)]
@@ -52,7 +54,7 @@ def draw_explanation(model: AppearanceModel, patch: Patch, judgement: Judgement)
     outlines, _ = cv2.findContours(
         cv2.dilate(departing, np.ones((13, 13), np.uint8)), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
     )
-    panels = [_outline_face(patch, judgement.aligned, reference.mask)]
+    panels = [_outline_face(patch, judgement.aligned, reference)]
     for pixels in (judgement.aligned.pixels, reference.pixels):
         shown = _fade(pixels, reference.mask)
         cv2.drawContours(shown, outlines, -1, _OUTLINE, 4, cv2.LINE_AA)
@@ -70,12 +72,16 @@ def encode_explanation(picture: Pixels) -> bytes:
     return bytes(np.asarray(data, np.uint8))
 
 
-def _outline_face(patch: Patch, aligned: Aligned, mask: Flags) -> Pixels:
-    outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+def _outline_face(patch: Patch, aligned: Aligned, reference: Reference) -> Pixels:
+    mask, frame = reference.mask.astype(np.uint8), reference.frame
+    outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     shown = patch.pixels.copy()
     if not outlines:
         return shown
     face = max(outlines, key=cv2.contourArea).astype(np.float32)
+    if len(frame.modes):
+        x, y = face[:, 0].astype(int).T
+        face[:, 0] += HALF * displace(frame.modes, aligned.bend, frame.width, frame.height)[y, x]
     seen = cv2.perspectiveTransform(face, np.linalg.inv(patch.to_photo()) @ aligned.homography)
     cv2.polylines(shown, [np.round(seen).astype(np.int32)], True, _FACE, 4, cv2.LINE_AA)
     return shown

@@ -58,5 +58,5 @@ def test_a_file_that_is_not_that_of_the_version_is_refused(tmp_path: Path) -> No
 
 
 def test_a_file_that_is_gone_says_so(tmp_path: Path) -> None:
-    with pytest.raises(NotFound):
+    with pytest.raises(Unavailable, match="lacks"):
         AppearanceFiles(Shelf(), tmp_path, 1000).fetch("acme", "v1", "a", sha256(b"one"))
