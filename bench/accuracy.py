@@ -24,7 +24,6 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image
 
 from assay_shared.appearance.files import pack_appearance, unpack_appearance
 from assay_shared.appearance.fitting import fit_appearance
@@ -32,7 +31,7 @@ from assay_shared.appearance.model import LEAST_COVERED, AppearanceModel
 from assay_shared.appearance.patches import Patch, cut_patch
 from assay_shared.detector.architecture import build_trainable
 from assay_shared.intervals import wilson_interval
-from assay_shared.reduction import find_reduction
+from assay_trainer.appearances import read_small
 from assay_trainer.base_weights import find_bundled, load_base_weights
 from bench.brands.catalog import TUNING
 
@@ -93,10 +92,7 @@ def judge_brand(folder: Path) -> Row:
 def read_patch(path: Path) -> Patch:
     """The product of a photo, cut out nearly as annotated; of another product's photo, all of it."""
     annotation = json.loads(path.with_suffix(".json").read_text())
-    with Image.open(path) as picture:
-        reduction = find_reduction(*picture.size)
-        picture.draft("RGB", (picture.width // reduction, picture.height // reduction))
-        pixels = np.asarray(picture.convert("RGB"))
+    pixels = read_small(path)
     scale = pixels.shape[1] / annotation["image_size"][0]["width"]
     names = {one["class_id"]: one["name"] for one in annotation["categories"]}
     boxes = [one for one in annotation["annotations"] if names[one["class_id"]] == "product"]

@@ -13,7 +13,7 @@ from deploy.local.photos.artwork import print_package
 from deploy.local.photos.catalog import make_brand
 from deploy.local.photos.geometry import Camera, Matrix, aim
 from deploy.local.photos.ink import Bytes, Floats, smooth_noise
-from deploy.local.photos.stage import cast_shadow, paint_package, paint_plane, place, to_linear
+from deploy.local.photos.stage import cast_shadow, paint_package, paint_plane, place, raise_wall, to_linear
 from deploy.local.photos.surfaces import blurred_room, lay_surface, scatter_things
 
 _SHRINK = 2
@@ -94,13 +94,7 @@ def _paint_room(
         wall = paint_plane(camera, lay_surface(rng), away * wall_at, right, down)
     else:
         wall = to_linear(blurred_room(rng, camera.width, camera.height))
-    edge = camera.project([(-0.6, level, wall_at), (0.6, level, wall_at)])
-    along = edge[1] - edge[0]
-    x = np.arange(camera.width, dtype=np.float32)[None, :] - np.float32(edge[0, 0])
-    y = np.arange(camera.height, dtype=np.float32)[:, None] - np.float32(edge[0, 1])
-    below = (np.float32(along[0]) * y - np.float32(along[1]) * x) / np.float32(np.hypot(*along))
-    dim = 1 - 0.35 * np.exp(np.minimum(-below, 0) / 30)
-    canvas = np.where((below > 0)[..., None], canvas * dim[..., None], wall)
+    canvas = raise_wall(camera, canvas, wall, level, wall_at, reach=30)
     for _ in range(int(rng.choice([0, 1, 2], p=[0.5, 0.3, 0.2]))):
         brand = make_brand(910_000 + int(rng.integers(_NEIGHBOURS)))
         package = print_package(brand, 0, "genuine", "none")

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from assay_shared.wire import DatasetItem
+
 NEAR_BITS = 6
 """Perceptual hashes (64 bits) that differ in at most so many bits are of the same scene; pairs of unrelated
 photos differ in about 32."""
+
+
+def name_group(item: DatasetItem) -> str:
+    """The group of near-duplicates that a picture belongs to; its own without one."""
+    return item.group or item.sha256
 
 
 def find_roots(links: Mapping[str, str | None], more: Iterable[tuple[str, str]] = ()) -> dict[str, str]:

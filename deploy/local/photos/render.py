@@ -13,7 +13,15 @@ from deploy.local.photos.emblem import MOTIFS
 from deploy.local.photos.geometry import Camera, Matrix, aim, visible_box
 from deploy.local.photos.ink import Bytes, Floats
 from deploy.local.photos.optics import choose_handling, develop, uneven_light
-from deploy.local.photos.stage import Placed, cast_shadow, paint_package, paint_plane, place, to_linear
+from deploy.local.photos.stage import (
+    Placed,
+    cast_shadow,
+    paint_package,
+    paint_plane,
+    place,
+    raise_wall,
+    to_linear,
+)
 from deploy.local.photos.surfaces import blurred_room, lay_surface, scatter_things
 
 KINDS = ("missing-seal", "wrong-logo", "altered-text", "wrong-barcode", "colour-shift", "low-resolution")
@@ -183,14 +191,7 @@ def _paint_room(
         wall = paint_plane(camera, lay_surface(rng), away * wall_at, right, down)
     else:
         wall = to_linear(blurred_room(rng, camera.width, camera.height))
-    edge = camera.project([(-0.6, level, wall_at), (0.6, level, wall_at)])
-    along = edge[1] - edge[0]
-    x = np.arange(camera.width, dtype=np.float32)[None, :] - np.float32(edge[0, 0])
-    y = np.arange(camera.height, dtype=np.float32)[:, None] - np.float32(edge[0, 1])
-    below = (np.float32(along[0]) * y - np.float32(along[1]) * x) / np.float32(np.hypot(*along))
-    canvas = np.where(
-        (below > 0)[..., None], canvas * (1 - 0.35 * np.exp(-np.maximum(below, 0) / 40))[..., None], wall
-    )
+    canvas = raise_wall(camera, canvas, wall, level, wall_at, reach=40)
     others = []
     for _ in range(int(rng.choice([0, 1, 2, 3, 4], p=[0.25, 0.2, 0.2, 0.2, 0.15]))):
         package = print_package(*_choose_foreign(rng, brand), "genuine", "none")

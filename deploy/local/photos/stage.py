@@ -71,6 +71,22 @@ def paint_plane(
     return to_linear(np.asarray(warped, np.uint8))
 
 
+def raise_wall(
+    camera: Camera, table: Floats, wall: Floats, level: float, wall_at: float, *, reach: float
+) -> Floats:
+    """Return the table (HxWx3) with a wall (HxWx3) behind it, `wall_at` away at the table's `level`.
+
+    The table is darker towards the wall, over `reach` pixels.
+    """
+    edge = camera.project([(-0.6, level, wall_at), (0.6, level, wall_at)])
+    along = edge[1] - edge[0]
+    x = np.arange(camera.width, dtype=np.float32)[None, :] - np.float32(edge[0, 0])
+    y = np.arange(camera.height, dtype=np.float32)[:, None] - np.float32(edge[0, 1])
+    below = (np.float32(along[0]) * y - np.float32(along[1]) * x) / np.float32(np.hypot(*along))
+    dim = 1 - 0.35 * np.exp(-np.maximum(below, 0) / reach)
+    return np.asarray(np.where((below > 0)[..., None], table * dim[..., None], wall), np.float32)
+
+
 def cast_shadow(
     canvas: Floats,
     camera: Camera,

@@ -167,7 +167,7 @@ def create_app(settings: Settings | None = None, store_settings: StoreSettings |
                 "content": {"image/jpeg": {}},
                 "description": "the product, and the genuine print beside it",
             },
-            **{status: {"description": PROBLEMS[status], "content": PROBLEM_CONTENT} for status in (401,)},
+            401: {"description": PROBLEMS[401], "content": PROBLEM_CONTENT},
             404: {"description": "no such verification, or no picture of it", "content": PROBLEM_CONTENT},
         },
     )

@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 from typing import Protocol
 
-from assay_inference.partials import write_whole
+from assay_inference.partials import list_files, write_whole
 from assay_shared import logs
 from assay_shared.appearance.files import MOST_BYTES
 from assay_shared.errors import NotFound, Unavailable
@@ -59,14 +59,9 @@ class AppearanceFiles:
 
     def _make_room(self) -> None:
         with self._lock:
-            # Another replica may delete the same ones.
-            files = []
-            for path in self._folder.glob("*.safetensors"):
-                with contextlib.suppress(FileNotFoundError):
-                    stat = path.stat()
-                    files.append((stat.st_mtime, stat.st_size, path))
+            files = list_files(self._folder, "*.safetensors")
             total = sum(size for _, size, _ in files)
-            for _, size, path in sorted(files)[:-1]:
+            for _, size, path in files[:-1]:
                 if total <= self._max_bytes:
                     return
                 path.unlink(missing_ok=True)

@@ -127,15 +127,22 @@ def _move(codes: list[Barcode], corner: tuple[float, float]) -> list[Barcode]:
 
 
 def _scan(grey: Grey, scale: float, *, thorough: bool) -> list[Barcode]:
+    codes = _decode(grey, rotate=thorough, downscale=thorough, invert=thorough)
+    return [_describe(code, _corners(code) * scale) for code in codes]
+
+
+def _decode(
+    grey: Grey, *, rotate: bool = False, downscale: bool = False, invert: bool = False
+) -> list[zxingcpp.Barcode]:
     codes = zxingcpp.read_barcodes(
         grey,
         formats=READ,
-        try_rotate=thorough,
-        try_downscale=thorough,
-        try_invert=thorough,
+        try_rotate=rotate,
+        try_downscale=downscale,
+        try_invert=invert,
         text_mode=zxingcpp.TextMode.Plain,
     )
-    return [_describe(code, _corners(code) * scale) for code in codes if not _is_thin(code)]
+    return [code for code in codes if not _is_thin(code)]
 
 
 def _scan_turned(grey: Grey, scale: float) -> list[Barcode]:
@@ -145,18 +152,8 @@ def _scan_turned(grey: Grey, scale: float) -> list[Barcode]:
     turn[:, 2] += (side - width) / 2, (side - height) / 2
     turned = cv2.warpAffine(grey, turn, (int(side), int(side)), borderValue=(127.0,))
     back = cv2.invertAffineTransform(turn)
-    codes = zxingcpp.read_barcodes(
-        np.asarray(turned, dtype=np.uint8),
-        formats=READ,
-        try_downscale=False,
-        try_invert=False,
-        text_mode=zxingcpp.TextMode.Plain,
-    )
-    return [
-        _describe(code, (_corners(code) @ back[:, :2].T + back[:, 2]) * scale)
-        for code in codes
-        if not _is_thin(code)
-    ]
+    codes = _decode(np.asarray(turned, dtype=np.uint8), rotate=True)
+    return [_describe(code, (_corners(code) @ back[:, :2].T + back[:, 2]) * scale) for code in codes]
 
 
 def _scan_enlarged(grey: Grey, scale: float) -> list[Barcode]:
@@ -184,17 +181,7 @@ def _read_bars(grey: Grey, scale: float, over: Callable[[], bool]) -> list[Barco
 
 
 def _scan_patch(line: Line, scale: float) -> list[Barcode]:
-    codes = zxingcpp.read_barcodes(
-        line.patch,
-        formats=READ,
-        try_rotate=False,
-        try_downscale=False,
-        try_invert=False,
-        text_mode=zxingcpp.TextMode.Plain,
-    )
-    return [
-        _describe(code, _to_picture(_corners(code), line) * scale) for code in codes if not _is_thin(code)
-    ]
+    return [_describe(code, _to_picture(_corners(code), line) * scale) for code in _decode(line.patch)]
 
 
 def _fit_line(line: Line, scale: float) -> list[Barcode]:

@@ -8,7 +8,7 @@ import threading
 import time
 from pathlib import Path
 
-from assay_inference.partials import write_whole
+from assay_inference.partials import list_files, write_whole
 from assay_shared import logs
 
 log = logs.get_logger(__name__)
@@ -56,12 +56,7 @@ class Explanations:
         with self._lock:
             self._swept = time.monotonic()
             total, oldest = 0, time.time() - self._seconds
-            files = []
-            for path in self._folder.glob("*/*.jpg"):
-                with contextlib.suppress(FileNotFoundError):
-                    stat = path.stat()
-                    files.append((stat.st_mtime, stat.st_size, path))
-            for when, size, path in sorted(files, reverse=True):
+            for when, size, path in reversed(list_files(self._folder, "*/*.jpg")):
                 total += size
                 if when < oldest or total > self._max_bytes:
                     path.unlink(missing_ok=True)

@@ -31,6 +31,17 @@ def write_whole(path: Path, data: bytes, *, durable: bool = False) -> None:
         raise
 
 
+def list_files(folder: Path, pattern: str) -> list[tuple[float, int, Path]]:
+    """When each file was changed, its bytes, and where it is, the oldest first. Another replica may delete
+    the same ones meanwhile: what is gone is left out."""
+    found = []
+    for path in folder.glob(pattern):
+        with contextlib.suppress(FileNotFoundError):
+            stat = path.stat()
+            found.append((stat.st_mtime, stat.st_size, path))
+    return sorted(found)
+
+
 def remove_leftovers(folder: Path) -> None:
     """Deletes what killed writers left behind, in a folder and all below it; not what is being written."""
     for path in folder.rglob(f"*{ENDING}"):

@@ -15,7 +15,7 @@ import pi_heif
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from assay_shared.errors import InvalidRequest, TooLarge, UnsupportedMedia
-from assay_shared.reduction import find_reduction
+from assay_shared.reduction import find_reduction, read_reduced
 
 FORMATS = ("JPEG", "PNG", "WEBP", "HEIF", "AVIF", "TIFF")
 
@@ -88,13 +88,8 @@ def _open(data: bytes, max_pixels: int) -> Image.Image:
 
 def _read(image: Image.Image, reduction: int) -> Pixels:
     try:
-        if reduction > 1:
-            image.draft("RGB", (image.width // reduction, image.height // reduction))
         orientation = image.getexif().get(0x0112, 1)
-        image.load()
-        rgb = _to_rgb(image)
-        if reduction > 1 and (left := find_reduction(*rgb.size)) > 1:
-            rgb = rgb.reduce(left)
+        rgb = read_reduced(image, reduction, _to_rgb)
         if orientation != 1:
             rgb.getexif()[0x0112] = orientation
             rgb = ImageOps.exif_transpose(rgb)

@@ -40,6 +40,7 @@ from assay_shared.detector.preprocess import Letterbox, letterbox
 from assay_shared.detector.rivals import find_unrivalled
 from assay_shared.errors import InvalidRequest, NoLiveModel, NotFound
 from assay_shared.ids import new_id, utc_now
+from assay_shared.model_description import ProductAppearance
 from assay_shared.wire import Detection, Verification
 
 STAGES = Histogram(
@@ -175,8 +176,9 @@ class Verifier:
         products = tuple(brand.published.products)
         wanted = next((product.label for product in products if product.gtin == gtin), None)
         product = pick_product(tuple(seen), wanted)
+        known = _known_appearance(model, product)
         appearance, (reading, quality) = await asyncio.gather(
-            self._compare(picture, brand, model, product, clock),
+            self._compare(picture, brand, model, product, known, clock),
             self._read_and_measure(picture, product, reading, clock),
         )
         return Evidence(
@@ -192,16 +194,20 @@ class Verifier:
             elsewhere=_registered_elsewhere(reading.codes, brand, snapshot),
             barcode_ran_out=reading.ran_out,
             appearance=appearance,
-            no_appearance=_why_no_appearance(model, product),
+            no_appearance=known.reason if known else "",
             doubted_share=brand.published.doubted_share,
-            image_size=model.description.image_size,
         )
 
     async def _compare(
-        self, picture: Picture, brand: LiveBrand, model: LiveModel, product: Seen | None, clock: _Clock
+        self,
+        picture: Picture,
+        brand: LiveBrand,
+        model: LiveModel,
+        product: Seen | None,
+        known: ProductAppearance | None,
+        clock: _Clock,
     ) -> Appearance | None:
         """How the product's print compares with the genuine one; None where the model does not know it."""
-        known = (model.description.appearance or {}).get(product.label) if product else None
         if product is None or known is None or known.file is None:
             return None
         file, sha256 = known.file, model.description.files[known.file]
@@ -262,9 +268,9 @@ def _live_model(brand: LiveBrand) -> LiveModel:
     return brand.model
 
 
-def _why_no_appearance(model: LiveModel, product: Seen | None) -> str:
-    known = (model.description.appearance or {}).get(product.label) if product else None
-    return known.reason if known else ""
+def _known_appearance(model: LiveModel, product: Seen | None) -> ProductAppearance | None:
+    """What the model version says of the appearance of the product; None where it does not know it."""
+    return (model.description.appearance or {}).get(product.label) if product else None
 
 
 def _read_all(picture: Picture, retry_ms: float) -> Reading:

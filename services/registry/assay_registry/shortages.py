@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from assay_registry.splits import FEW, MIN_HELD_OUT, MIN_VAL
 from assay_shared.intervals import count_needed
+from assay_shared.likeness import name_group
 from assay_shared.variety import Kind, find_uniform
 from assay_shared.wire import Annotation, DatasetItem, LabelRole, Shortage
 
@@ -38,7 +39,7 @@ def find_missing(
 def find_unjudgeable(items: Sequence[DatasetItem], lowest: float) -> list[Shortage]:
     """Whether too few different photos are held out for any model to pass: right on all of them, the lower
     end of image accuracy's interval would still lie below `lowest`, which the gate asks for."""
-    held_out = len({item.group or item.sha256 for item in items if item.split == "val"})
+    held_out = len({name_group(item) for item in items if item.split == "val"})
     needed = count_needed(min(lowest, 0.99))
     if held_out >= needed:
         return []
@@ -116,7 +117,7 @@ def _one_of_each(items: Iterable[DatasetItem]) -> list[DatasetItem]:
     """One photo of each group of near-duplicates."""
     groups: dict[str, list[DatasetItem]] = defaultdict(list)
     for item in items:
-        groups[item.group or item.sha256].append(item)
+        groups[name_group(item)].append(item)
     # The one that shows most labels speaks for its group.
     return [max(group, key=lambda item: (len(item.annotations), item.sha256)) for group in groups.values()]
 

@@ -12,11 +12,11 @@ from assay_shared.appearance.files import pack_appearance
 from assay_shared.appearance.fitting import fit_appearance
 from assay_shared.appearance.patches import Patch, Pixels, cut_patch
 from assay_shared.detector.overlap import measure_overlap
+from assay_shared.likeness import name_group
 from assay_shared.logs import get_logger
 from assay_shared.model_description import ProductAppearance
-from assay_shared.reduction import find_reduction
+from assay_shared.reduction import find_reduction, read_reduced
 from assay_shared.wire import DatasetItem, LabelRole
-from assay_trainer.folds import name_group
 from assay_trainer.job import Job
 from assay_trainer.matching import Found
 from assay_trainer.reading import corners
@@ -81,16 +81,13 @@ def _cut_product(job: Job, item: DatasetItem, found: Found, index: int, label: s
     overlaps = measure_overlap(mine, true)[:, 0] if len(mine) else np.zeros(0)
     near = len(overlaps) and overlaps.max() >= LEAST_OVERLAP
     left, top, right, bottom = (float(edge) for edge in (mine[int(overlaps.argmax())] if near else true[0]))
-    pixels = _read_reduced(job.images / f"{item.sha256}.{item.extension}")
+    pixels = read_small(job.images / f"{item.sha256}.{item.extension}")
     scale = pixels.shape[1] / item.width
     return cut_patch(pixels, (left * scale, top * scale, right * scale, bottom * scale))
 
 
-def _read_reduced(path: Path) -> Pixels:
+def read_small(path: Path) -> Pixels:
     """The pixels of a sanitised picture, reduced as the verify API reduces it: (h, w, 3) RGB."""
     with Image.open(path) as picture:
         reduction = find_reduction(*picture.size)
-        picture.draft("RGB", (picture.width // reduction, picture.height // reduction))
-        rgb = picture.convert("RGB")
-        left = find_reduction(*rgb.size) if reduction > 1 else 1
-        return np.asarray(rgb.reduce(left) if left > 1 else rgb)
+        return np.asarray(read_reduced(picture, reduction, lambda image: image.convert("RGB")))

@@ -13,10 +13,11 @@ from PIL import Image
 from assay_shared.detector.detector import Detector
 from assay_shared.detector.postprocess import MIN_CONFIDENCE
 from assay_shared.detector.preprocess import letterbox
+from assay_shared.likeness import name_group
 from assay_shared.model_description import Metrics, ModelLabel
 from assay_shared.wire import DatasetItem, Label
 from assay_trainer.figures import measure_figures
-from assay_trainer.folds import deal_folds, name_group
+from assay_trainer.folds import deal_folds
 from assay_trainer.matching import IOU_LEVELS, Found, choose_threshold, match
 from assay_trainer.reading import (
     UNKNOWN_THRESHOLD,

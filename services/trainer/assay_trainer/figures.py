@@ -41,6 +41,8 @@ def measure_figures(
     levels = [one.levels for one in precisions.values()]
     map50_low, map50_high = _find_interval(draws[:, 0], groups)
     map50_95_low, map50_95_high = _find_interval(draws.mean(1), groups)
+    # Labels do not compete for true boxes, so one matching serves them all.
+    hits = [match(picture, IOU_LEVELS[:1])[:, 0] for picture in judged]
     low, high = share_interval(sum(right), len(right), len(set(groups)))
     metrics = Metrics(
         map50=float(np.mean([level[0] for level in levels])) if levels else 0.0,
@@ -55,7 +57,7 @@ def measure_figures(
         images=len(right),
         groups=len(set(groups)),
         per_label={
-            name: _measure_label(index, precisions.get(index), known, groups, judged, judged_by)
+            name: _measure_label(index, precisions.get(index), known, groups, judged, judged_by, hits)
             for index, name in enumerate(known)
         },
     )
@@ -104,11 +106,12 @@ def _measure_label(
     groups: list[str],
     judged: list[Found],
     judged_by: list[Thresholds],
+    right: list[npt.NDArray[np.bool_]],
 ) -> LabelMetrics:
     hits, kept, boxes = [], [], []
-    for picture, used in zip(judged, judged_by, strict=True):
+    for picture, used, matched in zip(judged, judged_by, right, strict=True):
         sure = find_sure(picture, known, used) & (picture.labels == index)
-        hits.append(int(match(picture, IOU_LEVELS[:1])[sure, 0].sum()))
+        hits.append(int(matched[sure].sum()))
         kept.append(int(sure.sum()))
         boxes.append(int((picture.true_labels == index).sum()))
     average = _find_interval(precision.draws[:, 0], groups) if precision else (None, None)

@@ -6,17 +6,13 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
 
+from assay_shared.likeness import name_group
 from assay_shared.wire import DatasetItem
 
 FOLDS = 5
 """As usual in cross-validation (Hastie, Tibshirani, Friedman, "Elements of Statistical Learning", 7.10)."""
 FEW_GROUPS = 10
 """With fewer groups each is a fold of its own: a fifth of them would be one group or none."""
-
-
-def name_group(item: DatasetItem) -> str:
-    """The group of near-duplicates that a picture belongs to; its own without one."""
-    return item.group or item.sha256
 
 
 def deal_folds(items: Sequence[DatasetItem]) -> list[int]:

@@ -10,6 +10,7 @@ from assay_shared.detector.architecture import fold_batch_norms
 from assay_shared.detector.detector import Detector
 from assay_shared.detector.weights import hash_file, save_weights
 from assay_shared.ids import utc_now
+from assay_shared.likeness import name_group
 from assay_shared.model_description import (
     DESCRIPTION_FILE,
     WEIGHTS_FILE,
@@ -24,7 +25,6 @@ from assay_trainer.bootstrap import find_interval
 from assay_trainer.disagreement_pictures import draw_disagreements
 from assay_trainer.disagreements import find_disagreements
 from assay_trainer.evaluation import Evaluation, detect_picture, evaluate_detector
-from assay_trainer.folds import name_group
 from assay_trainer.job import Job
 from assay_trainer.matching import Found
 from assay_trainer.reading import find_required_marks

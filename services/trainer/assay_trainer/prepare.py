@@ -13,11 +13,10 @@ import numpy.typing as npt
 from PIL import Image
 
 from assay_shared.errors import AssayError
-from assay_shared.likeness import NEAR_BITS, find_roots
+from assay_shared.likeness import NEAR_BITS, find_roots, name_group
 from assay_shared.perceptual_hash import SIDE, hash_grey
 from assay_shared.variety import find_uniform
 from assay_shared.wire import DatasetItem, DatasetManifest, LabelRole, Shortage
-from assay_trainer.folds import name_group
 
 SMALL = 160
 """Pixels of a picture's long side that tell its light; JPEG is decoded at an eighth."""

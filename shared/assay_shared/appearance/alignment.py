@@ -67,7 +67,6 @@ class Aligned:
     residual: Floats
     weights: Floats
     agreement: float
-    inliers: int
     density: float
 
 
@@ -112,7 +111,7 @@ def align_patch(
     found = find_homography(*match_keypoints(keypoints or find_keypoints(grey), frame.keypoints), 6.0)
     if found is None:
         return None
-    homography, inliers = found
+    homography, _ = found
     bend = np.zeros(len(frame.modes), np.float32)
     for _ in range(rounds):
         flow, weights = _measure_flow(grey, homography, bend, frame)
@@ -125,7 +124,7 @@ def align_patch(
     pixels, seen, density = _bring(patch, to_patch, bend, frame)
     to_photo = patch.to_photo() @ to_patch
     return Aligned(
-        pixels, seen, to_photo / to_photo[2, 2], bend, residual, weights, agreement, int(inliers.sum()),
+        pixels, seen, to_photo / to_photo[2, 2], bend, residual, weights, agreement,
         density / patch.scale,
     )  # fmt: skip
 
@@ -140,19 +139,8 @@ def _measure_flow(grey: Pixels, homography: Doubles, bend: Floats, frame: Frame)
     """Where each cell of the frame lies in the patch, seen through homography and bend: displacement
     (gh, gw, 2) in half pixels, and how much each cell is to be believed (gh, gw)."""
     height, width = frame.grey.shape
-    back = np.linalg.inv(homography)
-    if len(bend):
-        x, y = _places(width, height)
-        moved = displace(frame.modes, bend, width, height)
-        spots = np.stack([x + moved[..., 0], y + moved[..., 1]], -1).reshape(-1, 1, 2)
-        at = cv2.perspectiveTransform(spots, back).reshape(height, width, 2)
-        seen = cv2.remap(grey, at[..., 0], at[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    else:
-        seen = cv2.warpPerspective(
-            grey, back, (width, height), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-            borderMode=cv2.BORDER_REPLICATE,
-        )  # fmt: skip
-    normal = normalise_locally(np.asarray(seen, np.uint8))
+    seen = _look_through(grey, np.asarray(np.linalg.inv(homography)), bend, frame, 1)
+    normal = normalise_locally(seen)
     flow = _dense_flow(frame.grey, normal)
     x, y = _places(width, height)
     matched = cv2.remap(normal, x + flow[..., 0], y + flow[..., 1], cv2.INTER_LINEAR)
@@ -227,22 +215,30 @@ def _bring(patch: Patch, to_patch: Doubles, bend: Floats, frame: Frame) -> tuple
     source = patch.pixels
     if density > 1.15:
         source = np.asarray(cv2.GaussianBlur(source, (0, 0), 0.45 * np.sqrt(density**2 - 1) + 0.05), np.uint8)
-    if len(bend):
-        x, y = _places(*size)
-        moved = displace(frame.modes, bend, *size) * HALF
-        spots = np.stack([x + moved[..., 0], y + moved[..., 1]], -1).reshape(-1, 1, 2)
-        at = cv2.perspectiveTransform(spots, to_patch).reshape(size[1], size[0], 2)
-        pixels = cv2.remap(source, at[..., 0], at[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    else:
-        pixels = cv2.warpPerspective(
-            source, to_patch, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-            borderMode=cv2.BORDER_REPLICATE,
-        )  # fmt: skip
+    pixels = _look_through(source, to_patch, bend, frame, HALF)
     whole = np.full(source.shape[:2], 255, np.uint8)
     whole[[0, -1]] = 0
     whole[:, [0, -1]] = 0
     seen = cv2.warpPerspective(whole, to_patch, size, flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP)
-    return np.asarray(pixels, np.uint8), np.asarray(seen > 0), density
+    return pixels, np.asarray(seen > 0), density
+
+
+def _look_through(source: Pixels, to_source: Doubles, bend: Floats, frame: Frame, factor: int) -> Pixels:
+    """A picture as the frame shows it, at half size (`factor` 1) or full (HALF): `to_source` maps the bent
+    frame's pixels to the picture's."""
+    height, width = (factor * edge for edge in frame.grey.shape)
+    if not len(bend):
+        plain = cv2.warpPerspective(
+            source, to_source, (width, height), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REPLICATE,
+        )  # fmt: skip
+        return np.asarray(plain, np.uint8)
+    x, y = _places(width, height)
+    moved = displace(frame.modes, bend, width, height) * factor
+    spots = np.stack([x + moved[..., 0], y + moved[..., 1]], -1).reshape(-1, 1, 2)
+    at = cv2.perspectiveTransform(spots, to_source).reshape(height, width, 2)
+    bent = cv2.remap(source, at[..., 0], at[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(bent, np.uint8)
 
 
 def _dense_flow(one: Pixels, other: Pixels) -> Floats:
@@ -265,13 +261,8 @@ def _measure_texture(normal: Pixels, inside: Pixels) -> Floats:
     lesser = (a + b) / 2 - np.sqrt((a - b) ** 2 / 4 + c**2)
     share = _to_cells(inside.astype(np.float32))
     strong = np.sqrt(np.maximum(lesser, 0)) * share
-    return np.asarray(
-        np.minimum(
-            strong / max(float(np.percentile(strong[share > 0.5], 75)) if (share > 0.5).any() else 1.0, 1e-6),
-            1.0,
-        ),
-        np.float32,
-    )
+    usual = float(np.percentile(strong[share > 0.5], 75)) if (share > 0.5).any() else 1.0
+    return np.asarray(np.minimum(strong / max(usual, 1e-6), 1.0), np.float32)
 
 
 def _places(width: int, height: int) -> tuple[Floats, Floats]:

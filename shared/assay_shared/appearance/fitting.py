@@ -14,7 +14,14 @@ from assay_shared.appearance.calibration import Calibration, calibrate
 from assay_shared.appearance.measures import Measures, measure
 from assay_shared.appearance.model import AppearanceModel, Limits, join
 from assay_shared.appearance.patches import Patch
-from assay_shared.appearance.reference import Reference, build_reference, make_reference, merge, read_sources
+from assay_shared.appearance.reference import (
+    Reference,
+    Sources,
+    build_reference,
+    make_reference,
+    merge,
+    read_sources,
+)
 from assay_shared.appearance.statistics import CAUSES, fit_statistics
 
 FOLDS = 5
@@ -26,14 +33,12 @@ LEAST_ALIGNED_SHARE = 0.7
 
 @dataclass(frozen=True)
 class Fit:
-    """A model, or the reason why there is none; how many photos were aligned, of how many; the p-values of
-    the genuine photos, each judged by what has not seen it."""
+    """A model, or the reason why there is none; how many photos were aligned, of how many."""
 
     model: AppearanceModel | None
     reason: str
     photos: int
     aligned: int
-    p_values: tuple[float, ...] = ()
 
 
 def fit_appearance(patches: Sequence[Patch], groups: Sequence[str] | None = None) -> Fit:
@@ -49,7 +54,8 @@ def fit_appearance(patches: Sequence[Patch], groups: Sequence[str] | None = None
     count = len(patches)
     if count < LEAST_PHOTOS:
         return Fit(None, f"{count} genuine photos; at least {LEAST_PHOTOS} are needed", count, 0)
-    built = build_reference(read_sources(patches))
+    sources = read_sources(patches)
+    built = build_reference(sources)
     if built is None:
         return Fit(None, "its photos share no print by which they could be aligned", count, 0)
     reference, aligned = built
@@ -58,7 +64,7 @@ def fit_appearance(patches: Sequence[Patch], groups: Sequence[str] | None = None
         reason = f"only {len(kept)} of {count} photos could be aligned: there is too little print"
         return Fit(None, reason, count, len(kept))
     folds = _deal([groups[i] if groups else str(i) for i in kept])
-    found = _measure_out_of_fold(patches, aligned, kept, folds, reference)
+    found = _measure_out_of_fold(sources, aligned, kept, folds, reference)
     places = [place for place, one in enumerate(found) if one is not None]
     measured = [one for one in found if one is not None]
     if len(measured) < LEAST_PHOTOS:
@@ -78,8 +84,7 @@ def fit_appearance(patches: Sequence[Patch], groups: Sequence[str] | None = None
     model = AppearanceModel(
         reference, fit_statistics(measured), _calibrate(scores), calibrate(joint), _find_limits(measured)
     )
-    p_values = tuple(calibrate(np.delete(joint, i)).p_value(joint[i]) for i in range(len(joint)))
-    return Fit(model, "", count, len(measured), p_values)
+    return Fit(model, "", count, len(measured))
 
 
 def _deal(groups: Sequence[str]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
@@ -89,7 +94,7 @@ def _deal(groups: Sequence[str]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
 
 
 def _measure_out_of_fold(
-    patches: Sequence[Patch],
+    sources: Sources,
     aligned: Sequence[Aligned | None],
     kept: Sequence[int],
     folds: np.ndarray[tuple[int], np.dtype[np.int64]],
@@ -103,14 +108,15 @@ def _measure_out_of_fold(
             others = [one for i, own in zip(kept, folds, strict=True) if own != k and (one := aligned[i])]
             without = make_reference(*merge(others, reference.mask), reference.frame.modes)
             for place in map(int, np.flatnonzero(folds == k)):
-                waiting[place] = pool.submit(_measure, patches[kept[place]], without)
+                waiting[place] = pool.submit(_measure, sources, kept[place], without)
         for place, task in waiting.items():
             found[place] = task.result()
     return found
 
 
-def _measure(patch: Patch, reference: Reference) -> Measures | None:
-    aligned = align_patch(patch, reference.frame)
+def _measure(sources: Sources, place: int, reference: Reference) -> Measures | None:
+    patch = sources.patches[place]
+    aligned = align_patch(patch, reference.frame, sources.keypoints[place])
     return None if aligned is None else measure(aligned, patch, reference)
 
 

@@ -33,7 +33,6 @@ class Lit:
     inks: Doubles
     glare: float
     contrast: float
-    residue: float
     gain: Floats
     veil: Floats
     curve: Floats
@@ -92,7 +91,7 @@ def explain_light(pixels: Pixels, reference: Pixels, mask: Flags) -> Lit:
     glare = float(hidden[inside].mean()) if inside.any() else 1.0
     return Lit(
         np.asarray(half, np.float32), np.asarray(judged), inks, glare, contrast,
-        float(np.average(rest, weights=weights)), gain, veil, curve, shade,
+        gain, veil, curve, shade,
     )  # fmt: skip
 
 

@@ -51,13 +51,8 @@ def measure(aligned: Aligned, patch: Patch, reference: Reference) -> Measures:
     judged = cv2.resize(lit.judged.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
     bands = split_bands(grey)
     transfer = measure_transfer(bands, reference.bands, np.asarray(judged))
-    maps = np.concatenate(
-        [
-            _map_detail(bands, reference.bands, np.asarray(judged), transfer),
-            _map_colour(lit, reference),
-            _map_shift(aligned),
-        ]
-    )[[0, 2, 3, 4, 1, 5, 6]]
+    structure, detail = _map_detail(bands, reference.bands, np.asarray(judged), transfer)
+    maps = np.stack([structure, *_map_colour(lit, reference), detail, *_map_shift(aligned)])
     maps[:, _pool(judged.astype(np.float32)) < 0.5] = np.nan
     return Measures(
         maps=maps,
@@ -73,9 +68,11 @@ def measure(aligned: Aligned, patch: Patch, reference: Reference) -> Measures:
     )
 
 
-def _map_detail(ours: list[Floats], theirs: list[Floats], judged: Flags, transfer: Floats) -> Floats:
+def _map_detail(
+    ours: list[Floats], theirs: list[Floats], judged: Flags, transfer: Floats
+) -> tuple[Floats, Floats]:
     """Local correlation and local energy against the reference as this photo would show it, each band with
-    the gain that the whole photo has: (2, rows, columns)."""
+    the gain that the whole photo has: each (rows, columns)."""
     gains = np.exp(transfer[0])
     weight = judged.astype(np.float32)
     one = (ours[0] + ours[1] + ours[2] + ours[3]) * weight
@@ -86,7 +83,7 @@ def _map_detail(ours: list[Floats], theirs: list[Floats], judged: Flags, transfe
     fine = (ours[0] + ours[1]) * weight
     expected = (gains[0] * theirs[0] + gains[1] * theirs[1]) * weight
     detail = np.log((_pool(fine * fine) + _FAINT) / (_pool(expected * expected) + _FAINT))
-    return np.stack([structure, detail]).astype(np.float32)
+    return structure.astype(np.float32), detail.astype(np.float32)
 
 
 def _map_colour(lit: Lit, reference: Reference) -> Floats:

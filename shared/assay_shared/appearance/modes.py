@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 
 from assay_shared.appearance.alignment import Aligned, Frame
@@ -70,8 +71,6 @@ def _left(fields: Doubles, weights: Doubles, basis: Doubles) -> float:
 
 def _fill(field: Doubles, weights: Doubles) -> Doubles:
     """A field (gh, gw, 2) smoothed over some cells, its gaps filled from around (normalised convolution)."""
-    import cv2
-
     w = weights + 1e-4
     out = np.zeros_like(field)
     total = np.zeros_like(w)

@@ -8,8 +8,9 @@ from collections import Counter, defaultdict
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from assay_shared.likeness import name_group
 from assay_shared.wire import DatasetItem
-from assay_trainer.folds import FEW_GROUPS, FOLDS, deal_folds, name_group
+from assay_trainer.folds import FEW_GROUPS, FOLDS, deal_folds
 from tests.unit.trainer.support import box, item
 
 

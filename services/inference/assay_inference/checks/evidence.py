@@ -36,7 +36,7 @@ class Evidence:
     the labels of the model with their roles; the brand's products; the GTIN that the caller named; those of
     the GTINs read that other brands registered (never whose); whether time for reading codes ran out;
     what was found of the product's appearance, or why nothing was; the share of genuine products that the
-    brand is willing to see doubted; the side of the detector's frame in pixels."""
+    brand is willing to see doubted."""
 
     width: int
     height: int
@@ -52,7 +52,6 @@ class Evidence:
     appearance: Appearance | None = None
     no_appearance: str = ""
     doubted_share: float = DOUBTED_SHARE
-    image_size: int = 640
 
     @cached_property
     def product(self) -> Seen | None:
