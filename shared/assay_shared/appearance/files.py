@@ -16,12 +16,15 @@ from assay_shared.appearance.patches import Pixels
 from assay_shared.appearance.proportions import Plane
 from assay_shared.appearance.reference import make_reference
 from assay_shared.appearance.robust import Gaussian, Regression
+from assay_shared.appearance.spots import Spots
 from assay_shared.appearance.statistics import CAUSES, Statistics
 
-FORMAT = 1
+FORMAT = 2
 MOST_BYTES = 3_000_000
 """Of one product's file."""
 REGRESSION = ("centre", "spread", "slopes", "middle", "low", "high")
+SPOTS = ("centre", "spread", "slope", "levels", "peaks")
+"""Kept in half precision: 3 digits of a logarithm are more than 62 photos know."""
 
 Arrays = dict[str, npt.NDArray[np.generic]]
 
@@ -51,6 +54,7 @@ def pack_appearance(model: AppearanceModel) -> bytes:
         "stretch": np.array([statistics.stretch, statistics.stretch_spread]),
         "limits": np.array([model.limits.density, model.limits.softness, model.limits.agreement]),
         **{f"fine.{name}": getattr(statistics.fine, name) for name in REGRESSION},
+        **{f"spots.{name}": getattr(statistics.spots, name).astype(np.float16) for name in SPOTS},
     }
     for name, calibration in (*model.calibrations.items(), ("joint", model.joint)):
         arrays[f"calibration.{name}"] = np.append(
@@ -87,6 +91,7 @@ def _build(arrays: Mapping[str, npt.NDArray[np.generic]]) -> AppearanceModel:
         plane=Plane(plane[:4], float(plane[4]), float(plane[5])),
         stretch=float(stretch[0]),
         stretch_spread=float(stretch[1]),
+        spots=Spots(**{name: np.asarray(arrays[f"spots.{name}"], np.float32) for name in SPOTS}),
     )
     calibrations = {}
     for name in (*CAUSES, "joint"):

@@ -12,9 +12,18 @@ from assay_shared.appearance.patches import Doubles, Flags, Floats, Pixels
 
 DARK, BRIGHT = 5, 250
 """Grey values outside of which a pixel says nothing of its colour."""
+NEAR_BURNT = 235
+"""Grey values from which on a camera presses contrasts together."""
+LIFT = 4.0
+"""Grey values by which the brightest print around a place is lifted where something veils it."""
+PLAY = 0.1
+"""By how much the contrast may differ around a place without veil."""
+PALEST = 0.7
+"""Least contrast under a veil that burns nothing out: light adds, it does not take away."""
 _LEAST = 6.0
 _STEP = 5
 _SMALL = 8
+_REACH = 13
 
 
 @dataclass(frozen=True)
@@ -84,7 +93,8 @@ def explain_light(pixels: Pixels, reference: Pixels, mask: Flags) -> Lit:
     level = _by_channel(one, curve) * np.exp(shade)[..., None]
     relit = np.exp(z[usable][::_STEP] + shade[usable][::_STEP, None])
     inks = _fit_inks(relit, np.exp(y[usable][::_STEP]), weights)
-    gain, veil = _find_glare(level, other.astype(np.float32), inside & ~burnt)
+    near_burnt = cv2.dilate(cv2.blur(brightest, (3, 3)), np.ones((_REACH, _REACH), np.uint8)) > NEAR_BURNT
+    gain, veil = _find_glare(level, other.astype(np.float32), inside & ~burnt, np.asarray(near_burnt))
     half = np.clip((level - veil[..., None]) / gain[..., None], 0, 255)
     hidden = burnt | (veil > 120) | (gain < 0.5)
     judged = inside & ~hidden
@@ -147,8 +157,12 @@ def _fit_inks(one: Floats, other: Floats, weights: Doubles) -> Doubles:
     return np.asarray(np.linalg.solve(rows.T @ np.c_[a, np.ones(len(a))] + prior, wanted)[:2])
 
 
-def _find_glare(level: Floats, reference: Floats, inside: Flags) -> tuple[Floats, Floats]:
-    """Fits photo = gain x reference + white around every place, over the three channels."""
+def _find_glare(
+    level: Floats, reference: Floats, inside: Flags, near_burnt: Flags
+) -> tuple[Floats, Floats]:
+    """Fits photo = gain x reference + white around every place, over the three channels, as far as light can
+    have done it: where the brightest print nearby is no brighter than it should be, nothing was laid over
+    the print, and what is paler than the reference lacks ink."""
     sigma = 10.0
     size = (level.shape[1], level.shape[0])
     small = (size[0] // 4, size[1] // 4)
@@ -158,11 +172,25 @@ def _find_glare(level: Floats, reference: Floats, inside: Flags) -> tuple[Floats
         reduced = cv2.resize(np.asarray(values * mask, np.float32), small, interpolation=cv2.INTER_AREA)
         return np.asarray(cv2.GaussianBlur(reduced, (0, 0), sigma / 4), np.float32)
 
+    def brightest(grey: Floats) -> Floats:
+        top = cv2.dilate(cv2.blur(grey, (3, 3)) * mask, np.ones((25, 25), np.uint8))
+        top = cv2.resize(top, small, interpolation=cv2.INTER_AREA)
+        return np.asarray(cv2.GaussianBlur(top, (0, 0), sigma / 4), np.float32)
+
+    ours, theirs = _mean(level), _mean(reference)
     count = np.maximum(around(np.ones_like(mask)), 0.02)
-    mx, mt = around(_mean(level)) / count, around(_mean(reference)) / count
+    mx, mt = around(ours) / count, around(theirs) / count
     spread = around(_mean(reference * reference)) / count - mt * mt
     shared = around(_mean(level * reference)) / count - mx * mt
-    gain = np.clip((shared + 60) / (spread + 60), 0.45, 1.5)
-    veil = mx - gain * mt
+    gain = (shared + 60) / (spread + 60)
+    top, usual = brightest(ours), brightest(theirs)
+    lifted = np.clip((top - usual - LIFT) / LIFT, 0, 1)
+    saturated = cv2.resize(near_burnt.astype(np.float32), small, interpolation=cv2.INTER_AREA)
+    shadow = np.clip((top + 8) / (usual + 8), 0.45, 1.0)
+    lowest = (1 - lifted) * (shadow - PLAY) + lifted * (PALEST + saturated * (0.45 - PALEST))
+    highest = (1 - lifted) * (shadow + PLAY) + lifted * 1.5
+    gain = np.clip(gain, lowest, highest)
+    most = LIFT + 255 * lifted
+    veil = np.clip(mx - gain * mt, -LIFT, most)
     whole = [cv2.resize(one, size, interpolation=cv2.INTER_LINEAR) for one in (gain, veil)]
     return np.asarray(whole[0], np.float32), np.asarray(whole[1], np.float32)

@@ -13,6 +13,7 @@ from assay_shared.appearance.light import Lit, explain_light, to_opponent
 from assay_shared.appearance.patches import Doubles, Flags, Floats, Patch, to_grey
 from assay_shared.appearance.proportions import to_view
 from assay_shared.appearance.reference import Reference, to_lightness
+from assay_shared.appearance.unexplained import map_unexplained
 
 PLACE = 12
 """Edge of a place, in frame pixels: a letter of small print."""
@@ -25,13 +26,15 @@ _FAINT = 2.0
 
 @dataclass(frozen=True)
 class Measures:
-    """`maps` (m, rows, columns) by MAPS, nan where a place cannot be judged; `transfer` (2, BANDS);
+    """`maps` (m, rows, columns) by MAPS, nan where a place cannot be judged; `unexplained` (rows, columns), the
+    energy that `unexplained.map_unexplained` leaves in each tile; `transfer` (2, BANDS);
     `softness`, blur of edges outside of the print in frame pixels, of the sharpest and the typical, nan
     where there are none; `inks` (4,); `view` (3, 3), the homography for the proportions; `glare` and
     `covered`, shares of the print that are burnt out and that are judged; `density` photo pixels a frame
     pixel; `agreement` of the alignment; `contrast` the exponent of the light."""
 
     maps: Floats
+    unexplained: Floats
     transfer: Floats
     softness: tuple[float, float]
     inks: Floats
@@ -51,11 +54,16 @@ def measure(aligned: Aligned, patch: Patch, reference: Reference) -> Measures:
     judged = cv2.resize(lit.judged.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
     bands = split_bands(grey)
     transfer = measure_transfer(bands, reference.bands, np.asarray(judged))
-    structure, detail = _map_detail(bands, reference.bands, np.asarray(judged), transfer)
+    # As this photo would show the reference: each band with the gain that the whole photo has.
+    expected = [
+        np.float32(gain) * band for gain, band in zip(np.exp(transfer[0]), reference.bands, strict=True)
+    ]
+    structure, detail = _map_detail(bands, expected, np.asarray(judged))
     maps = np.stack([structure, *_map_colour(lit, reference), detail, *_map_shift(aligned)])
     maps[:, _pool(judged.astype(np.float32)) < 0.5] = np.nan
     return Measures(
         maps=maps,
+        unexplained=map_unexplained(_add(bands), _add(expected), np.asarray(judged), aligned),
         transfer=transfer,
         softness=_measure_outside(aligned, patch, reference),
         inks=lit.inks.astype(np.float32).ravel(),
@@ -68,22 +76,20 @@ def measure(aligned: Aligned, patch: Patch, reference: Reference) -> Measures:
     )
 
 
-def _map_detail(
-    ours: list[Floats], theirs: list[Floats], judged: Flags, transfer: Floats
-) -> tuple[Floats, Floats]:
-    """Local correlation and local energy against the reference as this photo would show it, each band with
-    the gain that the whole photo has: each (rows, columns)."""
-    gains = np.exp(transfer[0])
+def _map_detail(ours: list[Floats], theirs: list[Floats], judged: Flags) -> tuple[Floats, Floats]:
+    """Local correlation and local energy of bands against the expected ones: each (rows, columns)."""
     weight = judged.astype(np.float32)
-    one = (ours[0] + ours[1] + ours[2] + ours[3]) * weight
-    other = sum((gain * band for gain, band in zip(gains[1:], theirs[1:], strict=True)), gains[0] * theirs[0])
-    other = other * weight
+    one, other = _add(ours) * weight, _add(theirs) * weight
     product, a, b = _pool(one * other), _pool(one * one), _pool(other * other)
     structure = 1 - (product + _NOISE) / np.sqrt((a + _NOISE) * (b + _NOISE))
-    fine = (ours[0] + ours[1]) * weight
-    expected = (gains[0] * theirs[0] + gains[1] * theirs[1]) * weight
+    fine, expected = (ours[0] + ours[1]) * weight, (theirs[0] + theirs[1]) * weight
     detail = np.log((_pool(fine * fine) + _FAINT) / (_pool(expected * expected) + _FAINT))
     return structure.astype(np.float32), detail.astype(np.float32)
+
+
+def _add(bands: list[Floats]) -> Floats:
+    """All detail of bands (h, w)."""
+    return np.asarray(bands[0] + bands[1] + bands[2] + bands[3], np.float32)
 
 
 def _map_colour(lit: Lit, reference: Reference) -> Floats:

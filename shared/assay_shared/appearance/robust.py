@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from assay_shared.appearance.patches import Doubles
+from assay_shared.appearance.patches import Doubles, Flags, Floats
 
 
 @dataclass(frozen=True)
@@ -70,3 +70,12 @@ def fit_regression(covariates: Doubles, values: Doubles, ridge: float = 0.03) ->
         weights = 1 / (1 + ((left / scale) ** 2).mean(1) / 9)
     reach = 0.25 * np.ptp(covariates, 0)
     return Regression(centre, spread, slopes, middle, covariates.min(0) - reach, covariates.max(0) + reach)
+
+
+def median_of_known(values: Floats, known: Flags) -> Floats:
+    """The median over the first axis of what is known; 0 where nothing is."""
+    ordered = np.sort(np.where(known, values, np.inf), 0)
+    count = known.sum(0)
+    low, high = np.maximum((count - 1) // 2, 0), np.minimum(count // 2, len(values) - 1)
+    middle = (np.take_along_axis(ordered, low[None], 0) + np.take_along_axis(ordered, high[None], 0))[0] / 2
+    return np.asarray(np.where(count > 0, middle, 0), np.float32)

@@ -11,13 +11,20 @@ import numpy as np
 from assay_shared.appearance.measures import MAPS, Measures
 from assay_shared.appearance.patches import Doubles, Floats
 from assay_shared.appearance.proportions import Plane, fit_plane, measure_stretch
-from assay_shared.appearance.robust import Gaussian, Regression, fit_gaussian, fit_regression
+from assay_shared.appearance.robust import (
+    Gaussian,
+    Regression,
+    fit_gaussian,
+    fit_regression,
+    median_of_known,
+)
+from assay_shared.appearance.spots import Spots, fit_spots
 
 TOP = 0.003
 """Share of the places whose mean is a map's peak: some letters of a line of text."""
 PEAKS = (("structure", 1), ("structure", 3), ("colour", 3), ("detail", 1), ("shift", 3))
 """Maps and over how many places each way they are averaged before their peak is taken."""
-CAUSES = ("ink", "fineness", "proportions", *(f"{name} {scale}" for name, scale in PEAKS))
+CAUSES = ("ink", "fineness", "proportions", "print", *(f"{name} {scale}" for name, scale in PEAKS))
 LOCAL_CAUSES = CAUSES[3:]
 """Those that have a place."""
 FINE_BANDS = 3
@@ -37,6 +44,7 @@ class Statistics:
     plane: Plane
     stretch: float
     stretch_spread: float
+    spots: Spots
 
     def score(self, measures: Measures) -> dict[str, float]:
         """How far a photo departs, by cause: higher is further; the scales of causes differ."""
@@ -45,6 +53,7 @@ class Statistics:
             "ink": float(self.inks.distance(measures.inks.astype(float))),
             "fineness": self._score_fineness(measures),
             "proportions": abs(stretch - self.stretch) / float(np.hypot(self.stretch_spread, uncertainty)),
+            "print": self.spots.score(measures.unexplained),
         }
         departures = self.map_departures(measures)
         for name, scale in PEAKS:
@@ -73,8 +82,8 @@ def fit_statistics(photos: Sequence[Measures]) -> Statistics:
     """The statistics of genuine photos."""
     maps = np.stack([one.maps for one in photos])
     seen = np.isfinite(maps)
-    middle = _median(maps, seen)
-    spread = 1.4826 * _median(np.abs(maps - middle), seen)
+    middle = median_of_known(maps, seen)
+    spread = 1.4826 * median_of_known(np.abs(maps - middle), seen)
     whole = np.array([np.median(part[part > 0]) if (part > 0).any() else 1.0 for part in spread])
     # Half of a place's variance is its own, half that of all places: 62 photos know a variance to 20 %.
     spread = np.sqrt(0.5 * spread**2 + 0.5 * whole[:, None, None] ** 2) + 1e-6
@@ -95,6 +104,7 @@ def fit_statistics(photos: Sequence[Measures]) -> Statistics:
         plane=plane,
         stretch=float(np.median(stretches)),
         stretch_spread=float(1.4826 * np.median(np.abs(stretches - np.median(stretches))) + 1e-4),
+        spots=fit_spots(np.stack([one.unexplained for one in photos])),
     )
 
 
@@ -130,12 +140,3 @@ def _covariates(measures: Measures) -> Doubles:
             measures.contrast,
         ]
     )
-
-
-def _median(values: Floats, known: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> Floats:
-    """The median over the first axis of what is known; 0 where nothing is."""
-    ordered = np.sort(np.where(known, values, np.inf), 0)
-    count = known.sum(0)
-    low, high = np.maximum((count - 1) // 2, 0), np.minimum(count // 2, len(values) - 1)
-    middle = (np.take_along_axis(ordered, low[None], 0) + np.take_along_axis(ordered, high[None], 0))[0] / 2
-    return np.asarray(np.where(count > 0, middle, 0), np.float32)

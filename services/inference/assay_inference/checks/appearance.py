@@ -14,6 +14,7 @@ CAUSES = {
     "ink": "the colours of the print differ",
     "fineness": "the print is coarser or finer",
     "proportions": "the proportions of the face differ",
+    "print": "a word or another small part of the print differs",
     "structure": "something is printed that should not be, or is missing",
     "colour": "a part of the print has other colours",
     "detail": "a part of the print has other detail",
