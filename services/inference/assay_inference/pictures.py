@@ -17,6 +17,16 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from assay_shared.errors import InvalidRequest, TooLarge, UnsupportedMedia
 
 FORMATS = ("JPEG", "PNG", "WEBP", "HEIF", "AVIF", "TIFF")
+EXTENSIONS = {
+    "JPEG": "jpg",
+    "MPO": "jpg",
+    "PNG": "png",
+    "WEBP": "webp",
+    "HEIF": "heic",
+    "AVIF": "avif",
+    "TIFF": "tif",
+}
+"""By Pillow's name of a format. MPO is a JPEG that holds further pictures."""
 SHORT_SIDE = 1200
 """Pixels to which the short side may shrink: half of 12 megapixels is 1512, and barcodes still read."""
 
@@ -61,6 +71,12 @@ def decode(data: bytes, max_pixels: int) -> Picture:
         if _turned(image):
             width, height = height, width
     return Picture(pixels, width, height, data)
+
+
+def find_extension(data: bytes) -> str:
+    """The ending of a name for a picture that `decode` has read."""
+    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        return EXTENSIONS[image.format or ""]
 
 
 def decode_whole(picture: Picture) -> Pixels:
