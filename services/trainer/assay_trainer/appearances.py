@@ -17,7 +17,7 @@ from assay_trainer.folds import name_group
 from assay_trainer.job import Job
 from assay_trainer.matching import Found
 from assay_trainer.evaluation import read_picture
-from assay_trainer.reading import corners
+from assay_trainer.reading import corners, is_known_counterfeit
 
 FOLDER = "appearance"
 LEAST_OVERLAP = 0.4
@@ -62,9 +62,10 @@ def fit_appearances(
 def _cut_genuine(
     job: Job, item: DatasetItem, found: Found, index: int, label: str, roles: dict[str, LabelRole]
 ) -> Patch | None:
-    """The product of a photo that shows it once and no tell-tale of a counterfeit; else None."""
+    """The product of a photo that shows it once, no tell-tale of a counterfeit, and is not marked as one;
+    else None."""
     boxes = [box for box in item.annotations if box.label == label]
-    if len(boxes) != 1 or any(roles[box.label] is LabelRole.COUNTERFEIT for box in item.annotations):
+    if len(boxes) != 1 or is_known_counterfeit(item, roles):
         return None
     true = np.array([corners(boxes[0])], np.float32)
     mine = found.boxes[found.labels == index]
