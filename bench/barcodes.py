@@ -27,7 +27,7 @@ from assay_inference import barcodes
 from assay_inference.pictures import Picture, decode
 from assay_inference.settings import BARCODE_RETRY_MS
 from assay_inference.verifier import PATIENCE
-from assay_trainer.matching import wilson_interval
+from assay_shared.intervals import wilson_interval
 from bench.code_photos import KINDS, CodePhoto, Kind, take_photo
 from deploy.local.photos.catalog import make_brand
 from deploy.local.photos.files import encode_photo
@@ -210,6 +210,7 @@ def main() -> int:
         readers["pyzbar"] = pyzbar
     print(f"{platform.machine()}, {PHOTOS} photos of EAN-13; Assay retries for {BARCODE_RETRY_MS} ms")
     print(f"on a product, {PATIENCE:g} times that where a code is all there is")
+    print(f"{len(os.sched_getaffinity(0))} cores, load {os.getloadavg()[0]:.1f} at the start")
     photos = take_photos("ean13", PHOTOS)
     whole = ask(readers, photos, placed=False)
     print_rates("EAN-13, anywhere in the picture", whole)

@@ -196,6 +196,7 @@ def judge(description: ModelDescription, picture: Picture, fit: Letterbox, found
         roles={label.name: label.role for label in description.labels},
         required_marks={label: tuple(marks) for label, marks in description.required_marks.items()},
         products=(),
+        image_size=description.image_size,
     )
     return rule(run_checks(evidence)).verdict.value
 

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from assay_inference.checks.image_quality import MOST_GRID
 from assay_inference.pictures import Picture
 from assay_inference.recapture import measure_grid
-from assay_trainer.matching import wilson_interval
+from assay_shared.intervals import wilson_interval
 from bench.recaptures import (
     ENLARGED,
     Scene,

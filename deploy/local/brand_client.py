@@ -191,6 +191,11 @@ class BrandClient:
             response.status_code, response.json(), milliseconds, response.headers.get("Retry-After")
         )
 
+    def explain(self, verification: str) -> bytes | None:
+        """The picture that explains a verification (JPEG); None where there is none."""
+        response = self._http.get(f"/v1/verifications/{verification}/explanation", headers=self._key)
+        return response.content if response.status_code == 200 else None
+
     def read_verification(self, verification: str) -> dict[str, Any]:
         """A verification as the log has it."""
         return self._call("GET", f"/v1/verifications/{verification}", headers=self._key)

@@ -26,6 +26,7 @@ from deploy.local.demo_report import (
     print_service_errors,
     print_table,
     prove_clean,
+    prove_explained,
 )
 from deploy.local.photos.catalog import make_brand
 from deploy.local.photos.dataset import DemoPhoto, test_photos, training_photos
@@ -84,6 +85,7 @@ def play_brand(stack: Stack, console: Console) -> list[Conclusion]:
             judged = verify(client, test_photos(brand, TEST_PHOTOS), console)
             print_table(console, judged)
             conclusions += judge_verdicts(judged)
+            conclusions.append(prove_explained(client, judged))
             conclusions.append(prove_clean(client.store, photos))
             console.print(describe_unseen(judged), highlight=False)
         except (BrandFailed, AssayError, httpx.HTTPError) as failure:

@@ -494,9 +494,9 @@ class LoggedVerification(Verification):
 
 
 class VerificationCounts(Wire):
-    """How verifications ended. `doubted`: verdict not genuine, or a score near the middle. `p_values`: how
-    many p-values of the check `appearance` lie in each tenth of 0 to 1; genuine pictures like those that the
-    model was calibrated on fill the tenths evenly."""
+    """How verifications ended. `doubted`: verdict not genuine. `p_values`: how many p-values of the check
+    `appearance` lie in each tenth of 0 to 1; genuine pictures like those that the model was calibrated on
+    fill the tenths evenly."""
 
     verifications: int
     doubted: int

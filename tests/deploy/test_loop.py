@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from assay_ingest.metadata import carries_metadata
-from deploy.local.demo_report import Judged, judge_verdicts
+from deploy.local.demo_report import Judged, judge_verdicts, prove_explained
 from tests.support.box import Box, TaughtBrand
 from tests.support.stack import small_photo
 from tests.support.waiting import wait_until
@@ -35,7 +35,7 @@ def test_verdicts_are_right(taught: TaughtBrand) -> None:
         Judged(photo, "brand", taught.client.verify(photo.data, photo.name, brand="taught"))
         for photo in taught.test_photos
     ]
-    for conclusion in judge_verdicts(judged):
+    for conclusion in (*judge_verdicts(judged), prove_explained(taught.client, judged)):
         assert conclusion.held, conclusion.text
 
 

@@ -66,14 +66,14 @@ def develop(rng: np.random.Generator, light: Floats, handling: Handling) -> Byte
     picture: Floats = light * (np.asarray(handling.gains, np.float32) * np.float32(level * handling.exposure))
     picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), handling.defocus * scale), np.float32)
     if handling.shake * scale > 1:
-        kernel = _shake_kernel(handling.shake * scale, handling.shake_turn)
+        kernel = shake_kernel(handling.shake * scale, handling.shake_turn)
         picture = np.asarray(cv2.filter2D(picture, -1, kernel), np.float32)
     np.clip(picture, 0, 1, out=picture)
     grain = rng.standard_normal(picture.shape, np.float32)
     grain = cv2.GaussianBlur(grain, (0, 0), 0.55) * 1.5
     picture += grain * np.sqrt(picture * np.float32(1.3e-4) + np.float32(6e-6)) * np.float32(handling.noise)
     np.clip(picture, 0, 1, out=picture)
-    curved = _tone_curve(handling.contrast)[(picture * _STEPS).astype(np.uint16)]
+    curved = tone_curve(handling.contrast)[(picture * _STEPS).astype(np.uint16)]
     if handling.sharpening:
         soft = cv2.GaussianBlur(curved, (0, 0), 1.2 * scale)
         sharp = cv2.addWeighted(curved, 1 + handling.sharpening, soft, -handling.sharpening, 0)
@@ -82,14 +82,15 @@ def develop(rng: np.random.Generator, light: Floats, handling: Handling) -> Byte
     return np.asarray(cv2.imdecode(jpeg, cv2.IMREAD_COLOR), np.uint8)
 
 
-def _tone_curve(contrast: float) -> Bytes:
+def tone_curve(contrast: float) -> Bytes:
     """Return the display byte of each of 4096 steps of linear light: gamma, then a soft S."""
     shown = (np.arange(_STEPS + 1, dtype=np.float32) / _STEPS) ** (1 / 2.2)
     bent = shown * shown * (3 - 2 * shown)
     return np.asarray(((1 - contrast) * shown + contrast * bent) * 255 + 0.5, np.uint8)
 
 
-def _shake_kernel(length: float, turn: float) -> Floats:
+def shake_kernel(length: float, turn: float) -> Floats:
+    """Return the kernel of a shake along a line of `length` pixels in the direction `turn` (radians)."""
     size = 2 * int(np.ceil(length / 2)) + 1
     kernel = np.zeros((size, size), np.float32)
     for along in np.linspace(-length / 2, length / 2, 33):

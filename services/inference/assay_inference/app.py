@@ -9,13 +9,16 @@ from typing import Any
 
 import anyio.to_thread
 import numpy as np
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from prometheus_client import Counter, Gauge
 
 from assay_engine.framing import Item
 from assay_inference.access import Caller, identify
+from assay_inference.appearance_files import AppearanceFiles
+from assay_inference.appearance_workers import AppearanceWorkers
 from assay_inference.engine_client import EngineClient, check_engine
 from assay_inference.errors import Busy
+from assay_inference.explanations import Explanations
 from assay_inference.live import LiveFollower
 from assay_inference.log_spool import LogSpool
 from assay_inference.picture_spool import PictureSpool, wants_picture
@@ -24,7 +27,7 @@ from assay_inference.settings import Settings
 from assay_inference.upload import drain, read_form
 from assay_inference.verifier import Verifier
 from assay_shared import logs
-from assay_shared.errors import AssayError, NotAuthenticated, Unavailable, all_errors
+from assay_shared.errors import AssayError, NotAuthenticated, NotFound, Unavailable, all_errors
 from assay_shared.registry_client import RegistryClient
 from assay_shared.settings import StoreSettings
 from assay_shared.storage import ObjectStore
@@ -88,6 +91,9 @@ def create_app(settings: Settings | None = None, store_settings: StoreSettings |
     )
     spool = LogSpool(settings.data_dir / "log", registry)
     kept = PictureSpool(settings.data_dir / "pictures", store, settings.kept_pictures_bytes)
+    explanations = Explanations(
+        settings.data_dir / "explanations", settings.explanation_seconds, settings.explanation_bytes
+    )
     follower = LiveFollower(store, settings.data_dir / "live", settings.live_seconds)
 
     @asynccontextmanager
@@ -104,15 +110,20 @@ def create_app(settings: Settings | None = None, store_settings: StoreSettings |
         follower.start()
         spool.start()
         kept.start()
+        workers = AppearanceWorkers(settings.appearance_workers, settings.appearance_memory_bytes)
         app.state.verifier = Verifier(
             follower,
             engine,
+            AppearanceFiles(store, settings.data_dir / "appearance", settings.appearance_disk_bytes),
+            workers,
+            explanations,
             settings.max_image_pixels,
             settings.verify_deadline_seconds,
             settings.barcode_retry_ms,
         )
         yield
         await engine.stop()
+        workers.stop()
         await anyio.to_thread.run_sync(follower.stop)
         await anyio.to_thread.run_sync(spool.stop)
         await anyio.to_thread.run_sync(kept.stop)
@@ -152,6 +163,32 @@ def create_app(settings: Settings | None = None, store_settings: StoreSettings |
             if brand is not None and wants_picture(brand.published.kept_pictures, verification):
                 await anyio.to_thread.run_sync(_keep_picture, kept, verification, form.image)
         return verification
+
+    @app.get(
+        "/v1/verifications/{id}/explanation",
+        tags=["verifications"],
+        summary="Why a picture was judged so, as a picture",
+        response_class=Response,
+        openapi_extra={"security": [{"key": []}, {}]},
+        responses={
+            200: {
+                "content": {"image/jpeg": {}},
+                "description": "the product, and the genuine print beside it",
+            },
+            **{status: {"description": PROBLEMS[status], "content": PROBLEM_CONTENT} for status in (401,)},
+            404: {"description": "no such verification, or no picture of it", "content": PROBLEM_CONTENT},
+        },
+    )
+    async def explain(id: str, request: Request) -> Response:
+        """The photo with the printed face outlined, the face straightened, and the genuine print, with the
+        places outlined where they differ. It can be had for `ASSAY_EXPLANATION_SECONDS` by whoever may
+        verify pictures of the brand; a product whose print is not compared has none."""
+        caller = await _identify(request, follower, settings.admin_key_sha256)
+        found = await anyio.to_thread.run_sync(explanations.find, id)
+        brand = follower.snapshot.brands.get(found[0]) if found else None
+        if found is None or brand is None or not caller.may_verify(brand):
+            raise NotFound(f"There is no explanation of verification {id[:64]!r}, or none any more")
+        return Response(found[1], media_type="image/jpeg", headers={"Cache-Control": "private, no-store"})
 
     def check_live() -> None:
         if not (follower.scanned or follower.snapshot.brands):

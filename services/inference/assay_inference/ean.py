@@ -42,9 +42,9 @@ SCALES = (0.94, 1.12, 0.79, 0.66)
 """Modules that are tried, in those of the guess; a path allows a seventh more or less."""
 FIRST_BLUR, OTHER_BLURS = 0.55, (0.3, 0.8, 1.05)
 """Standard deviations in modules."""
-FITS_WELL = 0.1
+FITS_WELL = 0.13
 """Mean cost of a path that needs no other scale."""
-HOPELESS = 0.27
+HOPELESS = 0.33
 """Mean cost from which on a path is that of something else than an EAN-13."""
 MOST_MISFIT, LEAST_MARGIN, CLEAR = 0.1, 0.2, 5.0
 """Limits of what is read; CLEAR: least margin in units of the misfit. On 400 photos of bench/code_photos.py

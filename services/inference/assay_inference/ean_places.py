@@ -42,6 +42,7 @@ UNSTEADY = 0.02
 GUARD_WEIGHT = 0.8
 """Weight of a guard's cost, whose surroundings are less certain than a digit's."""
 _SPAN = int(WIDTHS[-1]) + 2
+_PART = 200
 _FAR = np.float32(1e9)
 
 
@@ -77,46 +78,71 @@ def find_path(line: Floats, blur: float) -> Path | None:
     if len(line) < _SPAN + 12 * int(WIDTHS[0]):
         return None
     costs = _compare(line, blur)
-    by_kind = {"left": costs[..., LEFT].min(axis=2), "right": costs[..., RIGHT].min(axis=2)}
-    by_kind |= {name: GUARD_WEIGHT * costs[..., place] for name, place in GUARDS.items()}
-    total = np.zeros(costs.shape[:2], np.float32)
+    by_kind = {"left": costs[:, LEFT].min(axis=1), "right": costs[:, RIGHT].min(axis=1)}
+    by_kind |= {name: GUARD_WEIGHT * costs[:, place] for name, place in GUARDS.items()}
+    total = np.zeros((len(WIDTHS), costs.shape[2]), np.float32)
     turns = []
     for place, kind in enumerate(WINDOWS):
         total = _advance(total + by_kind[kind], place)
-        padded = np.pad(total, ((0, 0), (1, 1)), constant_values=_FAR)
-        choices = np.stack([padded[:, :-2] + UNSTEADY, padded[:, 1:-1], padded[:, 2:] + UNSTEADY])
-        turn = choices.argmin(axis=0)
-        total = np.take_along_axis(choices, turn[None], axis=0)[0]
+        narrower, wider = total.copy(), total.copy()
+        narrower[1:], wider[:-1] = total[:-1] + UNSTEADY, total[1:] + UNSTEADY
+        turn = np.zeros(total.shape, np.int8)
+        turn[narrower < total] = -1
+        total = np.minimum(total, narrower)
+        turn[wider < total] = 1
+        total = np.minimum(total, wider)
         turns.append(turn)
     end = int(total.argmin())
     cost = float(total.flat[end])
     if cost >= _FAR:
         return None
-    starts, widths = _walk_back(divmod(end, len(WIDTHS)), turns)
+    column, start = divmod(end, total.shape[1])
+    starts, widths = _walk_back(start, column, turns)
     return Path(starts, widths, cost / len(WINDOWS), blur)
 
 
 def _compare(line: Floats, blur: float) -> Floats:
-    """Cost of every pattern at every start and width: starts x WIDTHS x patterns."""
-    windows = np.lib.stride_tricks.sliding_window_view(line, _SPAN)
-    samples = (windows @ _resampler()).reshape(len(windows), len(WIDTHS), SAMPLES)
-    samples -= samples.mean(axis=2, keepdims=True)
-    norms = np.linalg.norm(samples, axis=2, keepdims=True)
+    """Cost of every pattern at every width and start: WIDTHS x patterns x starts."""
+    windows = np.lib.stride_tricks.sliding_window_view(line - line.mean(), _SPAN)
+    starts = len(windows)
+    # In parts that BLAS does on one thread: several would wait for each other on a busy machine.
+    parts = np.zeros((-(-starts // _PART), _SPAN, _PART), np.float32)
+    for place, part in enumerate(parts):
+        few = windows[place * _PART : (place + 1) * _PART]
+        part[:, : len(few)] = few.T
+    # Patterns have mean 0 and norm 1, so the window's own mean and spread come in by its variance alone.
+    alike = _patterns(blur)[:, None] @ parts[None]
+    alike = alike.transpose(0, 2, 1, 3).reshape(len(WIDTHS), -1, parts.shape[0] * _PART)[..., :starts]
+    spreads = _spreads(line, starts)
     # Flat paper has a shape too, that of its noise; it must not count like print.
-    samples /= np.maximum(norms, 0.05 * np.median(norms) + 1e-3)
-    return np.asarray(1 - np.clip(samples @ draw_bank(blur), 0, 1) ** 2, np.float32)
+    spreads = np.maximum(spreads, 0.05 * np.median(spreads) + 1e-3)
+    return np.asarray(1 - np.clip(alike / spreads[:, None], 0, 1) ** 2, np.float32)
 
 
-@lru_cache(maxsize=1)
-def _resampler() -> Floats:
-    """Linear interpolation from _SPAN samples to SAMPLES of each width: _SPAN x (WIDTHS x SAMPLES)."""
-    weights = np.zeros((_SPAN, len(WIDTHS), SAMPLES), np.float32)
+def _spreads(line: Floats, starts: int) -> Floats:
+    """The norm of SAMPLES samples about their mean, of every window: WIDTHS x starts."""
+    values = line.astype(np.float64) - line.mean()
+    sums, squares = (np.concatenate([[0.0], np.cumsum(part)]) for part in (values, values**2))
+    rows = []
+    for width in WIDTHS:
+        begin, end = slice(0, starts), slice(int(width), starts + int(width))
+        mean = (sums[end] - sums[begin]) / width
+        variance = (squares[end] - squares[begin]) / width - mean**2
+        rows.append(np.sqrt(SAMPLES * np.maximum(variance, 0)))
+    return np.asarray(rows, np.float32)
+
+
+@lru_cache(maxsize=8)
+def _patterns(blur: float) -> Floats:
+    """All patterns as wide as each of WIDTHS, for _SPAN samples: WIDTHS x patterns x _SPAN."""
+    bank = draw_bank(blur)
+    wide = np.zeros((len(WIDTHS), bank.shape[1], _SPAN), np.float32)
     for row, width in enumerate(WIDTHS):
         places = np.clip(width * (np.arange(SAMPLES) + 0.5) / SAMPLES - 0.5, 0, _SPAN - 1.001)
-        for column, place in enumerate(places):
-            weights[int(place), row, column] += 1 - place % 1
-            weights[int(place) + 1, row, column] += place % 1
-    return weights.reshape(_SPAN, -1)
+        for sample, place in enumerate(places):
+            wide[row, :, int(place)] += (1 - place % 1) * bank[sample]
+            wide[row, :, int(place) + 1] += place % 1 * bank[sample]
+    return wide
 
 
 @lru_cache(maxsize=8)
@@ -139,18 +165,17 @@ def _stride(place: int, width: int) -> int:
 def _advance(total: Floats, place: int) -> Floats:
     """Moves what was paid for a window at each start to where the next window starts."""
     moved = np.full_like(total, _FAR)
-    for column, width in enumerate(WIDTHS):
+    for row, width in enumerate(WIDTHS):
         stride = _stride(place, int(width))
-        moved[stride:, column] = total[:-stride, column]
+        moved[row, stride:] = total[row, :-stride]
     return moved
 
 
-def _walk_back(end: tuple[int, int], turns: list[npt.NDArray[np.int64]]) -> tuple[Floats, Floats]:
-    start, column = end
+def _walk_back(start: int, row: int, turns: list[npt.NDArray[np.int8]]) -> tuple[Floats, Floats]:
     starts, widths = [], []
     for place in range(len(WINDOWS) - 1, -1, -1):
-        column += int(turns[place][start, column]) - 1
-        start -= _stride(place, int(WIDTHS[column]))
+        row += int(turns[place][row, start])
+        start -= _stride(place, int(WIDTHS[row]))
         starts.append(start)
-        widths.append(WIDTHS[column])
+        widths.append(WIDTHS[row])
     return np.array(starts[::-1], np.float32), np.array(widths[::-1], np.float32)

@@ -12,7 +12,7 @@ from prometheus_client import Counter, Gauge
 from assay_inference.delivery import Delivery
 from assay_inference.partials import ENDING, remove_leftovers, write_whole
 from assay_shared import logs
-from assay_shared.doubt import is_doubted
+from assay_shared.doubt import is_doubted, is_near
 from assay_shared.errors import StoreUnavailable
 from assay_shared.keys import UPLOADS, kept_picture_key
 from assay_shared.storage import StoredObject
@@ -33,7 +33,9 @@ class Store(Protocol):
 
 def wants_picture(kept: KeptPictures, verification: Verification) -> bool:
     """Whether a brand with this setting keeps the picture of this verification."""
-    return kept == "all" or (kept == "doubted" and is_doubted(verification.verdict, verification.score))
+    return kept == "all" or (
+        kept == "doubted" and (is_doubted(verification.verdict) or is_near(verification.score))
+    )
 
 
 class PictureSpool:

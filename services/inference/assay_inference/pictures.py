@@ -15,6 +15,7 @@ import pi_heif
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from assay_shared.errors import InvalidRequest, TooLarge, UnsupportedMedia
+from assay_shared.reduction import find_reduction
 
 FORMATS = ("JPEG", "PNG", "WEBP", "HEIF", "AVIF", "TIFF")
 EXTENSIONS = {
@@ -27,8 +28,6 @@ EXTENSIONS = {
     "TIFF": "tif",
 }
 """By Pillow's name of a format. MPO is a JPEG that holds further pictures."""
-SHORT_SIDE = 1200
-"""Pixels to which the short side may shrink: half of 12 megapixels is 1512, and barcodes still read."""
 
 # The limit is checked here, by the service's setting, before anything is decoded.
 Image.MAX_IMAGE_PIXELS = None
@@ -67,7 +66,7 @@ def decode(data: bytes, max_pixels: int) -> Picture:
     """
     with _open(data, max_pixels) as image:
         width, height = image.size
-        pixels = _read(image, _reduction(width, height))
+        pixels = _read(image, find_reduction(width, height))
         if _turned(image):
             width, height = height, width
     return Picture(pixels, width, height, data)
@@ -110,7 +109,7 @@ def _read(image: Image.Image, reduction: int) -> Pixels:
         orientation = image.getexif().get(0x0112, 1)
         image.load()
         rgb = _to_rgb(image)
-        if reduction > 1 and (left := _reduction(*rgb.size)) > 1:
+        if reduction > 1 and (left := find_reduction(*rgb.size)) > 1:
             rgb = rgb.reduce(left)
         if orientation != 1:
             rgb.getexif()[0x0112] = orientation
@@ -132,10 +131,6 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         white = Image.new("RGBA", image.size, "white")
         return Image.alpha_composite(white, image).convert("RGB")
     return image if image.mode == "RGB" else image.convert("RGB")
-
-
-def _reduction(width: int, height: int) -> int:
-    return max(1, min(width, height) // SHORT_SIDE)
 
 
 def _turned(image: Image.Image) -> bool:

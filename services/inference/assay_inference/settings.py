@@ -34,6 +34,21 @@ class Settings(ServiceSettings, RegistryClientSettings):
         description="milliseconds for further tries at a code that was not read at once on the product; four"
         " times that where no brand was named",
     )
+    appearance_workers: int = Field(
+        default_factory=lambda: len(os.sched_getaffinity(0)),
+        ge=1,
+        description="processes that compare prints with the genuine ones, 100 MB each",
+    )
+    appearance_memory_bytes: int = Field(
+        default=400_000_000, ge=1, description="of products' appearances in the memory of all these processes"
+    )
+    appearance_disk_bytes: int = Field(
+        default=2_000_000_000, ge=1, description="of products' appearances kept on disk, 1 MB each"
+    )
+    explanation_seconds: float = Field(
+        default=3600.0, gt=0, description="for which the picture that explains a verdict can be had"
+    )
+    explanation_bytes: int = Field(default=500_000_000, ge=0, description="of such pictures on disk")
     live_seconds: float = Field(default=2.0, gt=0, description="between two looks at bucket `live`")
     max_picture_bytes: int = Field(default=25_000_000, ge=1, description="larger pictures get 413")
     max_image_pixels: int = Field(default=100_000_000, ge=1, description="larger pictures get 413")

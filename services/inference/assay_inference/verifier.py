@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -17,20 +18,24 @@ from prometheus_client import Counter, Histogram
 from assay_engine.framing import Found, Item
 from assay_inference import barcodes, pictures
 from assay_inference.access import Caller, choose_brand
+from assay_inference.appearance_files import AppearanceFiles
+from assay_inference.appearance_workers import Appearance, AppearanceWorkers
 from assay_inference.barcodes import Barcode, Reading
 from assay_inference.checks import run_checks
 from assay_inference.checks.barcode import AROUND
 from assay_inference.checks.evidence import Evidence, Seen, pick_product
 from assay_inference.engine_client import EngineClient
 from assay_inference.errors import BrandUnknown
+from assay_inference.explanations import Explanations
 from assay_inference.geometry import Rectangle, grow, to_wire
 from assay_inference.gs1 import read_gtin
 from assay_inference.live import LiveBrand, LiveFollower, LiveModel, Snapshot
 from assay_inference.pictures import Picture
-from assay_inference.quality import measure
+from assay_inference.quality import Quality, measure
 from assay_inference.settings import BARCODE_RETRY_MS
 from assay_inference.upload import Form
 from assay_inference.verdict import rule
+from assay_shared.appearance.patches import cut_patch
 from assay_shared.detector.preprocess import Letterbox, letterbox
 from assay_shared.detector.rivals import find_unrivalled
 from assay_shared.errors import InvalidRequest, NoLiveModel, NotFound
@@ -85,12 +90,18 @@ class Verifier:
         self,
         follower: LiveFollower,
         engine: EngineClient,
+        files: AppearanceFiles,
+        workers: AppearanceWorkers,
+        explanations: Explanations,
         max_pixels: int,
         deadline_seconds: float,
         barcode_retry_ms: float = BARCODE_RETRY_MS,
     ) -> None:
         self._follower = follower
         self._engine = engine
+        self._files = files
+        self._workers = workers
+        self._explanations = explanations
         self._max_pixels = max_pixels
         self._deadline = deadline_seconds
         self._barcode_retry_ms = barcode_retry_ms
@@ -123,8 +134,12 @@ class Verifier:
             judged = run_checks(evidence)
             ruling = rule(judged)
         VERDICTS.labels(ruling.verdict.value).inc()
+        verification = new_id("ver")
+        if evidence.appearance is not None and evidence.appearance.picture:
+            slug, shown = brand.published.slug, evidence.appearance.picture
+            await self._run(clock, "explanation", lambda: self._explanations.keep(slug, verification, shown))
         return Verification(
-            id=new_id("ver"),
+            id=verification,
             brand=brand.published.slug,
             verdict=ruling.verdict,
             score=round(ruling.score, 4),
@@ -156,17 +171,13 @@ class Verifier:
         snapshot: Snapshot,
         clock: _Clock,
     ) -> Evidence:
-        """What the checks look at; reads barcodes on the product and measures the picture there."""
+        """What the checks look at. The print is compared in another process while codes are read in this."""
         products = tuple(brand.published.products)
         wanted = next((product.label for product in products if product.gtin == gtin), None)
         product = pick_product(tuple(seen), wanted)
-        # Twice what the check allows, so that no code is cut by the edge.
-        place = grow(product.box, 2 * AROUND) if product else None
-        if reading is None or not barcodes.carries_gtin(reading.codes):
-            retry_ms = self._barcode_retry_ms
-            reading = await self._run(clock, "barcode", lambda: _read_on_product(picture, place, retry_ms))
-        quality = await self._run(
-            clock, "quality", lambda: measure(picture, product.box if product else None)
+        appearance, (reading, quality) = await asyncio.gather(
+            self._compare(picture, brand, model, product, clock),
+            self._read_and_measure(picture, product, reading, clock),
         )
         return Evidence(
             width=picture.width,
@@ -180,7 +191,43 @@ class Verifier:
             gtin=gtin,
             elsewhere=_registered_elsewhere(reading.codes, brand, snapshot),
             barcode_ran_out=reading.ran_out,
+            appearance=appearance,
+            no_appearance=_why_no_appearance(model, product),
+            doubted_share=brand.published.doubted_share,
+            image_size=model.description.image_size,
         )
+
+    async def _compare(
+        self, picture: Picture, brand: LiveBrand, model: LiveModel, product: Seen | None, clock: _Clock
+    ) -> Appearance | None:
+        """How the product's print compares with the genuine one; None where the model does not know it."""
+        known = (model.description.appearance or {}).get(product.label) if product else None
+        if product is None or known is None or known.file is None:
+            return None
+        file, sha256 = known.file, model.description.files[known.file]
+        slug, version = brand.published.slug, model.version
+        left, top, right, bottom = (edge / picture.scale for edge in product.box)
+        with clock.stage("appearance"):
+            path = await self._on_core(lambda: self._files.fetch(slug, version, file, sha256))
+            try:
+                patch = await self._on_core(lambda: cut_patch(picture.pixels, (left, top, right, bottom)))
+            except ValueError:
+                return Appearance()
+            return await self._workers.judge(path, patch)
+
+    async def _read_and_measure(
+        self, picture: Picture, product: Seen | None, reading: Reading | None, clock: _Clock
+    ) -> tuple[Reading, Quality]:
+        """Barcodes and quality, where the product is."""
+        # Twice what the check allows, so that no code is cut by the edge.
+        place = grow(product.box, 2 * AROUND) if product else None
+        if reading is None or not barcodes.carries_gtin(reading.codes):
+            retry_ms = self._barcode_retry_ms
+            reading = await self._run(clock, "barcode", lambda: _read_on_product(picture, place, retry_ms))
+        quality = await self._run(
+            clock, "quality", lambda: measure(picture, product.box if product else None)
+        )
+        return reading, quality
 
     async def _named_brand(
         self, slug: str | None, gtin: str | None, snapshot: Snapshot, caller: Caller
@@ -213,6 +260,11 @@ def _live_model(brand: LiveBrand) -> LiveModel:
     if brand.model is None:
         raise NoLiveModel(f"Brand {brand.published.slug!r} has no live model yet: train one first")
     return brand.model
+
+
+def _why_no_appearance(model: LiveModel, product: Seen | None) -> str:
+    known = (model.description.appearance or {}).get(product.label) if product else None
+    return known.reason if known else ""
 
 
 def _read_all(picture: Picture, retry_ms: float) -> Reading:

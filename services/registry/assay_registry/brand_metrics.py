@@ -21,7 +21,7 @@ PERIOD = timedelta(days=1)
 VERIFICATIONS = Gauge("assay_brand_verifications", "verifications of the last day, by brand", ["brand"])
 DOUBTED = Gauge(
     "assay_brand_doubted_share",
-    "share of the brand's last 200 verifications that are not genuine or near the middle",
+    "share of the brand's last 200 verifications that are not genuine",
     ["brand"],
 )
 INCONCLUSIVE = Gauge(

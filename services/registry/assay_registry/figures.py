@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from assay_registry.context import ContextDep, PrincipalDep, find_brand
 from assay_registry.drift import LEAST_VALUES, UNLIKELY, measure_uniformity
 from assay_registry.models import ModelVersionRow, ReviewRow, VerificationRow
-from assay_shared.doubt import MIDDLE, NEAR, is_doubted
+from assay_shared.doubt import is_doubted
 from assay_shared.ids import utc_now
 from assay_shared.wire import DayFigures, Drift, Figures, ReviewTruth, Verdict, VerificationCounts
 
@@ -22,10 +22,7 @@ NEWEST = 200
 BINS = 10
 MAX_DAYS = 365
 
-DOUBTED = or_(
-    VerificationRow.verdict != Verdict.GENUINE.value,
-    VerificationRow.score.between(MIDDLE - NEAR, MIDDLE + NEAR),
-)
+DOUBTED = VerificationRow.verdict != Verdict.GENUINE.value
 """`assay_shared.doubt.is_doubted` in SQL."""
 
 router = APIRouter(prefix="/v1/brands/{brand}/figures", tags=["verifications"])
@@ -60,18 +57,18 @@ def read_figures(session: Session, brand: str, days: int) -> Figures:
 def count_newest(session: Session, brand: str) -> VerificationCounts:
     """How the last NEWEST verifications of a brand ended."""
     rows = session.execute(
-        select(VerificationRow.verdict, VerificationRow.score, VerificationRow.appearance_p)
+        select(VerificationRow.verdict, VerificationRow.appearance_p)
         .where(VerificationRow.brand == brand)
         .order_by(VerificationRow.id.desc())
         .limit(NEWEST)
     ).all()
-    verdicts = [Verdict(verdict) for verdict, _, _ in rows]
+    verdicts = [Verdict(verdict) for verdict, _ in rows]
     return VerificationCounts(
         verifications=len(rows),
-        doubted=sum(is_doubted(Verdict(verdict), score) for verdict, score, _ in rows),
+        doubted=sum(map(is_doubted, verdicts)),
         counterfeit=verdicts.count(Verdict.COUNTERFEIT),
         inconclusive=verdicts.count(Verdict.INCONCLUSIVE),
-        p_values=bin_p_values([p for _, _, p in rows if p is not None]),
+        p_values=bin_p_values([p for _, p in rows if p is not None]),
     )
 
 

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from assay_shared.appearance.files import pack_appearance
 from assay_shared.appearance.fitting import fit_appearance
-from assay_shared.appearance.patches import Patch, cut_patch
+from assay_shared.appearance.patches import Patch, Pixels, cut_patch
 from assay_shared.detector.overlap import measure_overlap
 from assay_shared.logs import get_logger
 from assay_shared.model_description import ProductAppearance
+from assay_shared.reduction import find_reduction
 from assay_shared.wire import DatasetItem, LabelRole
 from assay_trainer.folds import name_group
 from assay_trainer.job import Job
 from assay_trainer.matching import Found
-from assay_trainer.evaluation import read_picture
 from assay_trainer.reading import corners, is_known_counterfeit
 
 FOLDER = "appearance"
+MOST = 120
+"""Genuine photos of a product that are learnt from: more cost minutes and gigabytes and tell little."""
 LEAST_OVERLAP = 0.4
 """Overlap with its annotation from which on a photo is cut out as the detector found it."""
 
@@ -39,13 +43,17 @@ def fit_appearances(
     for index, label in enumerate(job.dataset.labels):
         if label.role is not LabelRole.PRODUCT:
             continue
-        patches, groups = [], []
-        for item, seen in zip(items, found, strict=True):
-            patch = _cut_genuine(job, item, seen, index, label.name, roles)
-            if patch is not None:
-                patches.append(patch)
-                groups.append(name_group(item))
-        fit = fit_appearance(patches, groups)
+        genuine = [
+            (item, seen)
+            for item, seen in zip(items, found, strict=True)
+            if _shows_genuine(item, label.name, roles)
+        ]
+        # Evenly over all of them: they come in the order of upload, so of sessions of photography.
+        chosen = [
+            genuine[i] for i in np.linspace(0, len(genuine) - 1, min(len(genuine), MOST)).round().astype(int)
+        ]
+        patches = [_cut_product(job, item, seen, index, label.name) for item, seen in chosen]
+        fit = fit_appearance(patches, [name_group(item) for item, _ in chosen])
         file = None
         if fit.model is not None:
             file = f"{FOLDER}/{index}.safetensors"
@@ -59,17 +67,30 @@ def fit_appearances(
     return fitted
 
 
-def _cut_genuine(
-    job: Job, item: DatasetItem, found: Found, index: int, label: str, roles: dict[str, LabelRole]
-) -> Patch | None:
-    """The product of a photo that shows it once, no tell-tale of a counterfeit, and is not marked as one;
-    else None."""
-    boxes = [box for box in item.annotations if box.label == label]
-    if len(boxes) != 1 or is_known_counterfeit(item, roles):
-        return None
-    true = np.array([corners(boxes[0])], np.float32)
+def _shows_genuine(item: DatasetItem, label: str, roles: dict[str, LabelRole]) -> bool:
+    """Whether a photo shows the product once and is no known counterfeit."""
+    once = sum(box.label == label for box in item.annotations) == 1
+    return once and not is_known_counterfeit(item, roles)
+
+
+def _cut_product(job: Job, item: DatasetItem, found: Found, index: int, label: str) -> Patch:
+    """The product of a photo as the detector found it; as it was annotated where that is far off."""
+    box = next(box for box in item.annotations if box.label == label)
+    true = np.array([corners(box)], np.float32)
     mine = found.boxes[found.labels == index]
     overlaps = measure_overlap(mine, true)[:, 0] if len(mine) else np.zeros(0)
     near = len(overlaps) and overlaps.max() >= LEAST_OVERLAP
     left, top, right, bottom = (float(edge) for edge in (mine[int(overlaps.argmax())] if near else true[0]))
-    return cut_patch(read_picture(job.images, item), (left, top, right, bottom))
+    pixels = _read_reduced(job.images / f"{item.sha256}.{item.extension}")
+    scale = pixels.shape[1] / item.width
+    return cut_patch(pixels, (left * scale, top * scale, right * scale, bottom * scale))
+
+
+def _read_reduced(path: Path) -> Pixels:
+    """The pixels of a sanitised picture, reduced as the verify API reduces it: (h, w, 3) RGB."""
+    with Image.open(path) as picture:
+        reduction = find_reduction(*picture.size)
+        picture.draft("RGB", (picture.width // reduction, picture.height // reduction))
+        rgb = picture.convert("RGB")
+        left = find_reduction(*rgb.size) if reduction > 1 else 1
+        return np.asarray(rgb.reduce(left) if left > 1 else rgb)

@@ -77,7 +77,9 @@ def make_frame(pixels: Pixels, print_mask: Flags, modes: Floats | None = None) -
     half = (width // HALF, height // HALF)
     small = np.asarray(cv2.resize(pixels, half, interpolation=cv2.INTER_AREA), np.uint8)
     grey, _ = to_grey(small)
-    inside = np.asarray(cv2.resize(print_mask.astype(np.uint8), half, interpolation=cv2.INTER_NEAREST))
+    inside = np.asarray(
+        cv2.resize(print_mask.astype(np.uint8), half, interpolation=cv2.INTER_NEAREST), np.uint8
+    )
     near = np.asarray(cv2.dilate(inside, np.ones((9, 9), np.uint8)) * 255, np.uint8)
     normal = normalise_locally(grey)
     if modes is None:
@@ -144,7 +146,7 @@ def _measure_flow(grey: Pixels, homography: Doubles, bend: Floats, frame: Frame)
         moved = displace(frame.modes, bend, width, height)
         spots = np.stack([x + moved[..., 0], y + moved[..., 1]], -1).reshape(-1, 1, 2)
         at = cv2.perspectiveTransform(spots, back).reshape(height, width, 2)
-        seen = cv2.remap(grey, at, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        seen = cv2.remap(grey, at[..., 0], at[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     else:
         seen = cv2.warpPerspective(
             grey, back, (width, height), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
@@ -178,28 +180,36 @@ def _absorb(
     moved = flow.reshape(-1, 2).astype(np.float64)
     basis = frame.modes.reshape(len(frame.modes), rows * columns, 2).astype(np.float64)
     w = weights.reshape(-1)[use].astype(np.float64)
-    bend = bend.astype(np.float64)
+    bends = bend.astype(np.float64)
     for _ in range(2 if len(basis) else 1):
-        plain = moved - np.tensordot(bend, basis, 1)
+        plain = moved - np.tensordot(bends, basis, 1)
         update = refit_homography((places + plain)[use], places[use], w, SURE)
         homography = update @ homography
-        moved = cv2.perspectiveTransform((places + moved)[:, None], update)[:, 0] - places
+        moved = np.asarray(
+            cv2.perspectiveTransform((places + moved)[:, None], update)[:, 0] - places, np.float64
+        )
         if len(basis):
-            bend = _fit_bend(moved[use], basis[:, use], w)
-    left = moved - np.tensordot(bend, basis, 1) if len(basis) else moved
-    return homography / homography[2, 2], bend.astype(np.float32), left.reshape(rows, columns, 2).astype(np.float32)
+            bends = _fit_bend(moved[use], basis[:, use], w)
+    left = moved - np.tensordot(bends, basis, 1) if len(basis) else moved
+    return (
+        homography / homography[2, 2],
+        bends.astype(np.float32),
+        left.reshape(rows, columns, 2).astype(np.float32),
+    )
 
 
 def _fit_bend(moved: Doubles, basis: Doubles, weights: Doubles) -> Doubles:
     """How far each mode is needed (k,), by robust least squares with a prior of unit spread."""
     rows = basis.transpose(1, 2, 0).reshape(-1, len(basis))
     robust = np.ones(len(weights))
-    bend = np.zeros(len(basis))
+    bend: Doubles = np.zeros(len(basis))
     for _ in range(5):
         w = np.repeat(weights * robust, 2)
         normal = (rows * w[:, None]).T @ rows
         prior = np.eye(len(basis)) * (SURE**2 / 9) * float(w.max(initial=1.0))
-        bend = np.linalg.solve(normal + prior, (rows * w[:, None]).T @ moved.reshape(-1))
+        bend = np.asarray(
+            np.linalg.solve(normal + prior, (rows * w[:, None]).T @ moved.reshape(-1)), np.float64
+        )
         left = ((moved - (rows @ bend).reshape(-1, 2)) ** 2).sum(1)
         robust = 1 / (1 + left / SURE**2) ** 2
     return bend
@@ -208,7 +218,9 @@ def _fit_bend(moved: Doubles, basis: Doubles, weights: Doubles) -> Doubles:
 def _bring(patch: Patch, to_patch: Doubles, bend: Floats, frame: Frame) -> tuple[Pixels, Flags, float]:
     """The patch's pixels in the full frame, which of them it holds, and patch pixels a frame pixel."""
     size = (frame.width, frame.height)
-    middle = np.array([[[size[0] / 2, size[1] / 2]], [[size[0] / 2 + 8, size[1] / 2]], [[size[0] / 2, size[1] / 2 + 8]]])
+    middle = np.array(
+        [[[size[0] / 2, size[1] / 2]], [[size[0] / 2 + 8, size[1] / 2]], [[size[0] / 2, size[1] / 2 + 8]]]
+    )
     a, b, c = cv2.perspectiveTransform(middle, to_patch)[:, 0]
     u, v = (b - a) / 8, (c - a) / 8
     density = float(np.sqrt(max(1e-6, abs(u[0] * v[1] - u[1] * v[0]))))
@@ -220,7 +232,7 @@ def _bring(patch: Patch, to_patch: Doubles, bend: Floats, frame: Frame) -> tuple
         moved = displace(frame.modes, bend, *size) * HALF
         spots = np.stack([x + moved[..., 0], y + moved[..., 1]], -1).reshape(-1, 1, 2)
         at = cv2.perspectiveTransform(spots, to_patch).reshape(size[1], size[0], 2)
-        pixels = cv2.remap(source, at, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        pixels = cv2.remap(source, at[..., 0], at[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     else:
         pixels = cv2.warpPerspective(
             source, to_patch, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
@@ -234,7 +246,8 @@ def _bring(patch: Patch, to_patch: Doubles, bend: Floats, frame: Frame) -> tuple
 
 
 def _dense_flow(one: Pixels, other: Pixels) -> Floats:
-    return np.asarray(cv2.DISOpticalFlow_create(_FLOW).calc(one, other, None), np.float32)
+    flow = np.zeros((*one.shape, 2), np.float32)
+    return np.asarray(cv2.DISOpticalFlow.create(_FLOW).calc(one, other, flow), np.float32)
 
 
 def _to_cells(values: Floats) -> Floats:
@@ -252,7 +265,13 @@ def _measure_texture(normal: Pixels, inside: Pixels) -> Floats:
     lesser = (a + b) / 2 - np.sqrt((a - b) ** 2 / 4 + c**2)
     share = _to_cells(inside.astype(np.float32))
     strong = np.sqrt(np.maximum(lesser, 0)) * share
-    return np.asarray(np.minimum(strong / max(float(np.percentile(strong[share > 0.5], 75)) if (share > 0.5).any() else 1.0, 1e-6), 1.0), np.float32)
+    return np.asarray(
+        np.minimum(
+            strong / max(float(np.percentile(strong[share > 0.5], 75)) if (share > 0.5).any() else 1.0, 1e-6),
+            1.0,
+        ),
+        np.float32,
+    )
 
 
 def _places(width: int, height: int) -> tuple[Floats, Floats]:

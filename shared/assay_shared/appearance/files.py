@@ -49,7 +49,7 @@ def pack_appearance(model: AppearanceModel) -> bytes:
         "fine_rest.precision": statistics.fine_rest.precision,
         "plane": plane,
         "stretch": np.array([statistics.stretch, statistics.stretch_spread]),
-        "limits": np.array([model.limits.density, model.limits.softness]),
+        "limits": np.array([model.limits.density, model.limits.softness, model.limits.agreement]),
         **{f"fine.{name}": getattr(statistics.fine, name) for name in REGRESSION},
     }
     for name, calibration in (*model.calibrations.items(), ("joint", model.joint)):
@@ -95,7 +95,7 @@ def _build(arrays: Mapping[str, npt.NDArray[np.generic]]) -> AppearanceModel:
     joint = calibrations.pop("joint")
     reference = make_reference(_decompress(arrays["reference"], cv2.IMREAD_COLOR), np.asarray(mask), modes)
     return AppearanceModel(
-        reference, statistics, calibrations, joint, Limits(float(limits[0]), float(limits[1]))
+        reference, statistics, calibrations, joint, Limits(*(float(limit) for limit in limits))
     )
 
 

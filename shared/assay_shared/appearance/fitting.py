@@ -102,7 +102,7 @@ def _measure_out_of_fold(
         for k in np.unique(folds):
             others = [one for i, own in zip(kept, folds, strict=True) if own != k and (one := aligned[i])]
             without = make_reference(*merge(others, reference.mask), reference.frame.modes)
-            for place in np.flatnonzero(folds == k):
+            for place in map(int, np.flatnonzero(folds == k)):
                 waiting[place] = pool.submit(_measure, patches[kept[place]], without)
         for place, task in waiting.items():
             found[place] = task.result()
@@ -123,4 +123,8 @@ def _find_limits(measured: Sequence[Measures]) -> Limits:
     density = np.array([one.density for one in measured])
     soft = np.array([one.softness[0] for one in measured])
     soft = soft[np.isfinite(soft)]
-    return Limits(0.8 * float(density.min()), 1.25 * float(soft.max()) if len(soft) else np.inf)
+    return Limits(
+        density=0.8 * float(density.min()),
+        softness=1.25 * float(soft.max()) if len(soft) else np.inf,
+        agreement=0.7 * min(one.agreement for one in measured),
+    )

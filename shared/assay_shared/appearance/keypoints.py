@@ -28,7 +28,7 @@ class Keypoints:
 
 def find_keypoints(grey: Pixels, mask: Pixels | None = None) -> Keypoints:
     """SIFT keypoints of grey values (h, w), within a mask of 0 and 255."""
-    found, descriptors = cv2.SIFT_create(MOST, contrastThreshold=CONTRAST).detectAndCompute(grey, mask)
+    found, descriptors = cv2.SIFT.create(MOST, contrastThreshold=CONTRAST).detectAndCompute(grey, mask)
     if descriptors is None or not len(found):
         return Keypoints(np.zeros((0, 2), np.float32), np.zeros((0, 128), np.float32))
     roots = np.sqrt(descriptors / np.maximum(descriptors.sum(1, keepdims=True), 1e-9))
@@ -83,9 +83,12 @@ def is_plausible(homography: Doubles, points: Floats) -> bool:
     x, y = corners.mean(0)
     w = h[2, 0] * x + h[2, 1] * y + 1
     u, v = (h[0] @ [x, y, 1]) / w, (h[1] @ [x, y, 1]) / w
-    jacobian = np.array(
-        [[h[0, 0] - u * h[2, 0], h[0, 1] - u * h[2, 1]], [h[1, 0] - v * h[2, 0], h[1, 1] - v * h[2, 1]]]
-    ) / w
+    jacobian = (
+        np.array(
+            [[h[0, 0] - u * h[2, 0], h[0, 1] - u * h[2, 1]], [h[1, 0] - v * h[2, 0], h[1, 1] - v * h[2, 1]]]
+        )
+        / w
+    )
     stretch = np.linalg.svd(jacobian, compute_uv=False)
     return bool(np.linalg.det(jacobian) > 0 and stretch[1] > 0.2 * stretch[0])
 
@@ -109,7 +112,9 @@ def refit_homography(source: Doubles, target: Doubles, weights: Doubles, scale: 
     found = np.eye(3)
     for _ in range(6):
         w = np.tile(weights * robust, 2)
-        solved = np.linalg.solve((rows * w[:, None]).T @ rows + 1e-9 * np.eye(8), (rows * w[:, None]).T @ wanted)
+        solved = np.linalg.solve(
+            (rows * w[:, None]).T @ rows + 1e-9 * np.eye(8), (rows * w[:, None]).T @ wanted
+        )
         found = np.append(solved, 1).reshape(3, 3)
         depth = s @ found[2, :2] + 1
         mapped = (np.c_[s, one] @ found[:2].T) / np.where(np.abs(depth) < 1e-6, 1e-6, depth)[:, None]

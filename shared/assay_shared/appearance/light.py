@@ -98,7 +98,9 @@ def explain_light(pixels: Pixels, reference: Pixels, mask: Flags) -> Lit:
 
 def to_opponent(rgb: Floats | Doubles) -> Floats:
     """Red minus green and yellow minus blue (…, 2)."""
-    return np.asarray(np.stack([rgb[..., 0] - rgb[..., 1], (rgb[..., 0] + rgb[..., 1]) / 2 - rgb[..., 2]], -1), np.float32)
+    return np.asarray(
+        np.stack([rgb[..., 0] - rgb[..., 1], (rgb[..., 0] + rgb[..., 1]) / 2 - rgb[..., 2]], -1), np.float32
+    )
 
 
 def _by_channel(pixels: Pixels, curve: Floats) -> Floats:
@@ -125,9 +127,15 @@ def _smooth_shade(difference: Floats, usable: Flags) -> Floats:
     height, width = difference.shape
     small = (max(1, width // _SMALL), max(1, height // _SMALL))
     weight = cv2.resize(usable.astype(np.float32), small, interpolation=cv2.INTER_AREA)
-    value = cv2.resize(np.where(usable, np.clip(difference, -0.5, 0.5), 0).astype(np.float32), small, interpolation=cv2.INTER_AREA)
+    value = cv2.resize(
+        np.where(usable, np.clip(difference, -0.5, 0.5), 0).astype(np.float32),
+        small,
+        interpolation=cv2.INTER_AREA,
+    )
     sigma = max(height, width) / 7 / _SMALL
-    smooth = cv2.GaussianBlur(value, (0, 0), sigma) / np.maximum(cv2.GaussianBlur(weight, (0, 0), sigma), 0.05)
+    smooth = cv2.GaussianBlur(value, (0, 0), sigma) / np.maximum(
+        cv2.GaussianBlur(weight, (0, 0), sigma), 0.05
+    )
     return np.asarray(cv2.resize(smooth, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
 
 
@@ -157,6 +165,5 @@ def _find_glare(level: Floats, reference: Floats, inside: Flags) -> tuple[Floats
     shared = around(_mean(level * reference)) / count - mx * mt
     gain = np.clip((shared + 60) / (spread + 60), 0.45, 1.5)
     veil = mx - gain * mt
-    gain = cv2.resize(gain, size, interpolation=cv2.INTER_LINEAR)
-    veil = cv2.resize(veil, size, interpolation=cv2.INTER_LINEAR)
-    return np.asarray(gain, np.float32), np.asarray(veil, np.float32)
+    whole = [cv2.resize(one, size, interpolation=cv2.INTER_LINEAR) for one in (gain, veil)]
+    return np.asarray(whole[0], np.float32), np.asarray(whole[1], np.float32)

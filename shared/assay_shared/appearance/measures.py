@@ -92,24 +92,32 @@ def _map_detail(ours: list[Floats], theirs: list[Floats], judged: Flags, transfe
 def _map_colour(lit: Lit, reference: Reference) -> Floats:
     """Differences of opponent colours and lightness: (3, rows, columns)."""
     known = reference.half.astype(np.float32)
-    difference = np.dstack([to_opponent(lit.half) - to_opponent(known), to_lightness(lit.half) - to_lightness(known)])
+    difference = np.dstack(
+        [to_opponent(lit.half) - to_opponent(known), to_lightness(lit.half) - to_lightness(known)]
+    )
     weight = lit.judged.astype(np.float32)
     size = (reference.frame.width // PLACE, reference.frame.height // PLACE)
     share = cv2.resize(weight, size, interpolation=cv2.INTER_AREA)
-    mean = cv2.resize(np.asarray(difference * weight[..., None], np.float32), size, interpolation=cv2.INTER_AREA)
+    mean = cv2.resize(
+        np.asarray(difference * weight[..., None], np.float32), size, interpolation=cv2.INTER_AREA
+    )
     return np.asarray(np.moveaxis(mean / np.maximum(share, 0.1)[..., None], -1, 0), np.float32)
 
 
 def _map_shift(aligned: Aligned) -> Floats:
     """Displacements in frame pixels: (2, rows, columns)."""
     size = (aligned.pixels.shape[1] // PLACE, aligned.pixels.shape[0] // PLACE)
-    return np.asarray(np.moveaxis(cv2.resize(aligned.residual * 2, size, interpolation=cv2.INTER_LINEAR), -1, 0))
+    return np.asarray(
+        np.moveaxis(cv2.resize(aligned.residual * 2, size, interpolation=cv2.INTER_LINEAR), -1, 0)
+    )
 
 
 def _pool(values: Floats) -> Floats:
     """The mean of each place, with some of its neighbours'."""
     size = (values.shape[1] // PLACE, values.shape[0] // PLACE)
-    return np.asarray(cv2.GaussianBlur(cv2.resize(values, size, interpolation=cv2.INTER_AREA), (3, 3), 0.6), np.float32)
+    return np.asarray(
+        cv2.GaussianBlur(cv2.resize(values, size, interpolation=cv2.INTER_AREA), (3, 3), 0.6), np.float32
+    )
 
 
 def _measure_outside(aligned: Aligned, patch: Patch, reference: Reference) -> tuple[float, float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from assay_shared.appearance.alignment import Aligned, align_patch
 from assay_shared.appearance.calibration import Calibration
 from assay_shared.appearance.measures import Measures, measure
-from assay_shared.appearance.patches import Floats, Patch
+from assay_shared.appearance.patches import Patch
 from assay_shared.appearance.reference import Reference
 from assay_shared.appearance.statistics import Statistics
 
@@ -23,11 +23,13 @@ class Limits:
     """What the genuine photos were like: a photo beyond it cannot be compared with them.
 
     `density`: photo pixels a frame pixel at least; `softness`: blur of edges outside of the print, frame
-    pixels at most; `detail`: log gain of the finest bands at least, where the softness is not known.
+    pixels at most; `agreement`: local correlation with the reference at least, under which it shows
+    another print.
     """
 
     density: float
     softness: float
+    agreement: float
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class AppearanceModel:
     def judge(self, patch: Patch) -> Judgement:
         """Judges the product in a patch."""
         aligned = align_patch(patch, self.reference.frame)
-        if aligned is None:
+        if aligned is None or aligned.agreement < self.limits.agreement:
             return Judgement()
         measures = measure(aligned, patch, self.reference)
         scores = self.statistics.score(measures)
@@ -51,16 +53,11 @@ class AppearanceModel:
         p = self.joint.p_value(join(causes.values()))
         return Judgement(p, causes, aligned, measures)
 
-    def find_departures(self, measures: Measures) -> Floats:
-        """How far each place (rows, columns) departs, by the map that departs most, in spreads."""
-        maps = self.statistics.map_departures(measures)
-        return np.asarray(np.max(np.nan_to_num(np.stack(list(maps.values())), nan=0.0), 0), np.float32)
-
 
 @dataclass(frozen=True)
 class Judgement:
-    """`p`: the chance of a genuine photo to depart as far, None where the photo could not be aligned; `causes`
-    the same by cause."""
+    """`p`: the chance of a genuine photo to depart as far, None where the photo could not be aligned;
+    `causes` the same by cause."""
 
     p: float | None = None
     causes: Mapping[str, float] | None = None
@@ -68,7 +65,7 @@ class Judgement:
     measures: Measures | None = None
 
 
-def join(p_values: object) -> float:
+def join(p_values: Iterable[float]) -> float:
     """One score of the p-values of all causes: minus the logarithm of the least, for a fake departs by one
     cause and the others only add their noise."""
-    return float(-np.log(min(p_values)))  # type: ignore[call-overload]
+    return float(-np.log(min(p_values)))

@@ -22,7 +22,9 @@ def learn_modes(frame: Frame, aligned: Sequence[Aligned]) -> Floats:
     Principal components of the displacement fields with their gaps filled in; as many as lower the residual
     of photos that they were not learnt from.
     """
-    fields = np.stack([one.residual + np.tensordot(one.bend, frame.modes, 1) for one in aligned]).astype(float)
+    fields = np.stack([one.residual + np.tensordot(one.bend, frame.modes, 1) for one in aligned]).astype(
+        float
+    )
     weights = np.stack([one.weights for one in aligned]).astype(float)
     n, rows, columns, _ = fields.shape
     flat, weight = fields.reshape(n, -1), np.repeat(weights.reshape(n, -1), 2, 1)
@@ -35,7 +37,12 @@ def learn_modes(frame: Frame, aligned: Sequence[Aligned]) -> Floats:
     bases = [_components(smooth[~half]), _components(smooth[half])]
     best, count = _left(flat, weight, none), 0
     for k in range(1, MOST_MODES + 1):
-        left = np.mean([_left(flat[part], weight[part], basis[:k]) for part, basis in zip((half, ~half), bases, strict=True)])
+        left = np.mean(
+            [
+                _left(flat[part], weight[part], basis[:k])
+                for part, basis in zip((half, ~half), bases, strict=True)
+            ]
+        )
         if left > (1 - LEAST_GAIN) * best:
             break
         best, count = float(left), k

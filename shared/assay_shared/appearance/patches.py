@@ -39,7 +39,7 @@ class Patch:
 
 
 def cut_patch(photo: Pixels, box: tuple[float, float, float, float]) -> Patch:
-    """Cuts the product's box (left, top, right, bottom, photo pixels) out of a photo (h, w, 3), with a margin.
+    """Cuts the product's box (left, top, right, bottom, pixels) of a photo (h, w, 3) out, with a margin.
 
     Raises ValueError where the box lies outside of the photo.
     """

@@ -7,12 +7,15 @@ length is free, with a prior from the genuine photos, and its pixels are square.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from assay_shared.appearance.alignment import Aligned
 from assay_shared.appearance.patches import Doubles, Patch
+
+Errors = Callable[[Doubles], Doubles]
 
 NOISE = 0.01
 """Standard deviation of the two constraints of a view, from detection noise."""
@@ -34,7 +37,11 @@ def to_view(aligned: Aligned, patch: Patch, width: int, height: int) -> Doubles:
     frame = np.array([[max(width, height), 0, width / 2], [0, max(width, height), height / 2], [0, 0, 1.0]])
     side = max(patch.photo_width, patch.photo_height)
     photo = np.array(
-        [[1 / side, 0, -patch.photo_width / 2 / side], [0, 1 / side, -patch.photo_height / 2 / side], [0, 0, 1]]
+        [
+            [1 / side, 0, -patch.photo_width / 2 / side],
+            [0, 1 / side, -patch.photo_height / 2 / side],
+            [0, 0, 1],
+        ]
     )
     view = photo @ aligned.homography @ frame
     return np.asarray(view / np.cbrt(np.linalg.det(view)))
@@ -50,7 +57,7 @@ def fit_plane(views: Doubles) -> Plane:
 
     unknowns = _minimise(errors, unknowns, robust=True)
     focals = unknowns[4:]
-    return Plane(unknowns[:4], float(np.median(focals)), float(max(0.1, np.std(focals))))
+    return Plane(unknowns[:4], float(np.median(focals)), max(0.1, float(np.std(focals))))
 
 
 def measure_stretch(view: Doubles, plane: Plane) -> tuple[float, float]:
@@ -61,16 +68,14 @@ def measure_stretch(view: Doubles, plane: Plane) -> tuple[float, float]:
         pair = _constraints(view[None], shape, at[:1])[0]
         return np.append(pair / NOISE, (at[0] - plane.focal) / plane.focal_spread)
 
-    best: tuple[float, Doubles] | None = None
-    for start in (-0.25, 0.0, 0.25):
-        found = _minimise(errors, np.array([plane.focal + start, 0.0]), robust=False)
-        cost = float((errors(found) ** 2).sum())
-        if best is None or cost < best[0]:
-            best = cost, found
-    assert best is not None
-    slopes = _slopes(errors, best[1])
+    starts = [np.array([plane.focal + shift, 0.0]) for shift in (-0.25, 0.0, 0.25)]
+    found = min(
+        (_minimise(errors, start, robust=False) for start in starts),
+        key=lambda at: float((errors(at) ** 2).sum()),
+    )
+    slopes = _slopes(errors, found)
     spread = np.linalg.inv(slopes.T @ slopes + 1e-9 * np.eye(2))
-    return float(best[1][1]), float(np.sqrt(spread[1, 1]))
+    return float(found[1]), float(np.sqrt(spread[1, 1]))
 
 
 def _constraints(views: Doubles, shape: Doubles, focals: Doubles) -> Doubles:
@@ -84,7 +89,7 @@ def _constraints(views: Doubles, shape: Doubles, focals: Doubles) -> Doubles:
     return np.stack([ab / np.sqrt(aa * bb), np.log(aa / bb) / 2], 1)
 
 
-def _minimise(errors, at: Doubles, *, robust: bool) -> Doubles:  # type: ignore[no-untyped-def]
+def _minimise(errors: Errors, at: Doubles, *, robust: bool) -> Doubles:
     damping = 1e-2
 
     def weigh(rest: Doubles) -> Doubles:
@@ -96,7 +101,9 @@ def _minimise(errors, at: Doubles, *, robust: bool) -> Doubles:  # type: ignore[
         slopes = _slopes(errors, at)
         weights = weigh(rest)
         normal = slopes.T @ (slopes * weights[:, None])
-        step = np.linalg.solve(normal + damping * np.diag(np.diag(normal) + 1e-9), -slopes.T @ (weights * rest))
+        step = np.linalg.solve(
+            normal + damping * np.diag(np.diag(normal) + 1e-9), -slopes.T @ (weights * rest)
+        )
         tried = errors(at + step)
         new = float((2 * (np.sqrt(1 + tried**2) - 1)).sum()) if robust else float((tried**2).sum())
         if new < cost:
@@ -111,7 +118,7 @@ def _minimise(errors, at: Doubles, *, robust: bool) -> Doubles:  # type: ignore[
     return at
 
 
-def _slopes(errors, at: Doubles) -> Doubles:  # type: ignore[no-untyped-def]
+def _slopes(errors: Errors, at: Doubles) -> Doubles:
     base = errors(at)
     columns = []
     for i in range(len(at)):

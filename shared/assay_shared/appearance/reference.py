@@ -23,7 +23,7 @@ from assay_shared.appearance.alignment import (
 from assay_shared.appearance.fineness import split_bands
 from assay_shared.appearance.keypoints import Keypoints, find_homography, match_keypoints
 from assay_shared.appearance.modes import learn_modes
-from assay_shared.appearance.patches import Flags, Floats, Patch, Pixels
+from assay_shared.appearance.patches import Doubles, Flags, Floats, Patch, Pixels
 
 T = TypeVar("T", bound=np.generic)
 
@@ -94,7 +94,7 @@ def choose_seed(sources: Sources) -> int | None:
 def start_frame(patch: Patch) -> tuple[Pixels, Frame]:
     """The frame that one patch makes by itself: all of it counts as print."""
     scale = FRAME / max(patch.pixels.shape[:2])
-    size = tuple(int(round(edge * scale)) // (2 * HALF * 8) * (2 * HALF * 8) for edge in patch.pixels.shape[1::-1])
+    size = tuple(round(edge * scale) // (2 * HALF * 8) * (2 * HALF * 8) for edge in patch.pixels.shape[1::-1])
     way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     pixels = np.asarray(cv2.resize(patch.pixels, size, interpolation=way), np.uint8)
     return pixels, make_frame(pixels, np.ones(pixels.shape[:2], bool))
@@ -107,10 +107,13 @@ def merge(aligned: Sequence[Aligned], core: Flags) -> tuple[Pixels, Flags]:
     `core` (h, w) is where print is known to be: exposure and white balance are compared there.
     """
     seen = np.stack([one.seen for one in aligned])
-    levels = np.stack([np.median(one.pixels[one.seen & core], 0) for one in aligned]) + 1.0
+    levels = np.stack([_find_level(one, core) for one in aligned])
     gains = np.median(levels, 0) / levels
     stack = np.stack(
-        [np.clip(one.pixels * gain, 0, 255).astype(np.uint8) for one, gain in zip(aligned, gains, strict=True)]
+        [
+            np.clip(one.pixels * gain, 0, 255).astype(np.uint8)
+            for one, gain in zip(aligned, gains, strict=True)
+        ]
     )
     middle = np.empty(stack.shape[1:], np.uint8)
     scatter = np.empty(stack.shape[1:3], np.float32)
@@ -122,6 +125,12 @@ def merge(aligned: Sequence[Aligned], core: Flags) -> tuple[Pixels, Flags]:
         apart = np.abs(part.astype(np.int16) - middle[rows][..., None]).sum(2, dtype=np.int16)
         scatter[rows] = _middle(apart) / 3
     return middle, find_print(scatter, seen.mean(0) >= SEEN_BY, core)
+
+
+def _find_level(aligned: Aligned, core: Flags) -> Doubles:
+    """The median of each channel (3,), plus one; of everything where nothing of the core is seen."""
+    shown = aligned.seen & core
+    return np.asarray(np.median(aligned.pixels[shown if shown.any() else np.ones_like(core)], 0) + 1.0)
 
 
 def _middle(values: np.ndarray[tuple[int, ...], np.dtype[T]]) -> np.ndarray[tuple[int, ...], np.dtype[T]]:
@@ -163,7 +172,7 @@ def build_reference(sources: Sources) -> tuple[Reference, list[Aligned | None]] 
         return None
     pixels, frame = start_frame(sources.patches[seed])
     core = np.zeros(pixels.shape[:2], bool)
-    height, width = core.shape
+    height, width = pixels.shape[:2]
     core[height // 3 : -height // 3, width // 3 : -width // 3] = True
     aligned = align_all(sources, frame)
     for _ in range(2):
@@ -179,8 +188,8 @@ def build_reference(sources: Sources) -> tuple[Reference, list[Aligned | None]] 
             frame = make_frame(pixels, mask, modes)
             aligned = align_all(sources, frame)
         core = mask
-    # Made once more of what is aligned to it, as the references of the folds are made: a photo that is compared
-    # with either meets the same sharpness.
+    # Made once more of what is aligned to it, as the references of the folds are made: a photo that is
+    # compared with either meets the same sharpness.
     good = [one for one in aligned if one is not None]
     return make_reference(*merge(good, core), frame.modes), aligned
 
@@ -188,4 +197,9 @@ def build_reference(sources: Sources) -> tuple[Reference, list[Aligned | None]] 
 def align_all(sources: Sources, frame: Frame) -> list[Aligned | None]:
     """Every patch aligned to a frame, on all cores: OpenCV works outside of Python's lock."""
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as threads:
-        return list(threads.map(lambda one: align_patch(*one), [(p, frame, k) for p, k in zip(sources.patches, sources.keypoints, strict=True)]))
+        return list(
+            threads.map(
+                lambda one: align_patch(*one),
+                [(p, frame, k) for p, k in zip(sources.patches, sources.keypoints, strict=True)],
+            )
+        )

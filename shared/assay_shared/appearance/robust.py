@@ -19,7 +19,7 @@ class Gaussian:
     def distance(self, rows: Doubles) -> Doubles:
         """Mahalanobis distances (…,) of rows (…, d)."""
         rest = rows - self.mean
-        return np.sqrt(np.maximum(np.einsum("...i,ij,...j->...", rest, self.precision, rest), 0))
+        return np.asarray(np.sqrt(np.maximum(np.einsum("...i,ij,...j->...", rest, self.precision, rest), 0)))
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,8 @@ TOP = 0.003
 PEAKS = (("structure", 1), ("structure", 3), ("colour", 3), ("detail", 1), ("shift", 3))
 """Maps and over how many places each way they are averaged before their peak is taken."""
 CAUSES = ("ink", "fineness", "proportions", *(f"{name} {scale}" for name, scale in PEAKS))
+LOCAL_CAUSES = CAUSES[3:]
+"""Those that have a place."""
 FINE_BANDS = 3
 
 
@@ -120,7 +122,13 @@ def _covariates(measures: Measures) -> Doubles:
     print, photo pixels a frame pixel, gain of coarse detail, contrast of the light."""
     sharpest, typical = measures.softness
     return np.array(
-        [np.log(sharpest), np.log(typical), np.log(measures.density), measures.transfer[0, -1], measures.contrast]
+        [
+            np.log(sharpest),
+            np.log(typical),
+            np.log(measures.density),
+            measures.transfer[0, -1],
+            measures.contrast,
+        ]
     )
 
 

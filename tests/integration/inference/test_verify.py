@@ -64,6 +64,7 @@ def test_a_picture_is_judged(inference: Inference, photo: bytes, fields: dict[st
         "product",
         "marks",
         "counterfeit_marks",
+        "appearance",
     }
     assert {"decode", "barcode", "letterbox", "engine", "checks", "total"} <= verification.timings_ms.keys()
     assert answer.headers["X-Request-Id"] == verification.request_id

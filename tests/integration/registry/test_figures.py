@@ -53,19 +53,19 @@ def test_verifications_are_counted_by_day_and_of_late(registry: Registry) -> Non
         (now - timedelta(days=2)).date().isoformat(),
         now.date().isoformat(),
     )
-    assert (old["verifications"], old["doubted"], old["counterfeit"], old["inconclusive"]) == (3, 2, 1, 0)
-    assert (today["verifications"], today["doubted"], today["inconclusive"]) == (4, 3, 1)
+    assert (old["verifications"], old["doubted"], old["counterfeit"], old["inconclusive"]) == (3, 1, 1, 0)
+    assert (today["verifications"], today["doubted"], today["inconclusive"]) == (4, 2, 1)
     assert today["p_values"] == [1, 0, 0, 0, 0, 0, 0, 0, 0, 1]
     assert figures["newest"] == {
         "verifications": 8,
-        "doubted": 5,
+        "doubted": 3,
         "counterfeit": 2,
         "inconclusive": 1,
         "p_values": [2, 0, 0, 0, 0, 0, 0, 0, 0, 2],
     }
-    assert figures["to_review"] == 5
+    assert figures["to_review"] == 3
     review(registry, doubted, "genuine")
-    assert read(registry)["to_review"] == 4
+    assert read(registry)["to_review"] == 2
     assert len(read(registry, days=60)["days"]) == 3
     assert registry.client.get(f"{registry.address}/figures", params={"days": 0}).status_code == 422
 

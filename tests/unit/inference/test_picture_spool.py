@@ -54,7 +54,7 @@ def make_verification(verdict: Verdict, score: float) -> Verification:
         ("none", Verdict.COUNTERFEIT, 0.1, False),
         ("doubted", Verdict.COUNTERFEIT, 0.1, True),
         ("doubted", Verdict.INCONCLUSIVE, 0.5, True),
-        ("doubted", Verdict.GENUINE, 0.6, True),
+        ("doubted", Verdict.GENUINE, 0.55, True),
         ("doubted", Verdict.GENUINE, 0.61, False),
         ("all", Verdict.GENUINE, 1.0, True),
     ],

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from assay_shared.doubt import find_appearance_p, is_doubted
+from assay_shared.doubt import find_appearance_p, is_doubted, is_near
 from assay_shared.ids import utc_now
 from assay_shared.wire import Check, Outcome, Verdict, Verification
 
@@ -46,12 +46,15 @@ def test_the_p_value_is_that_of_a_judgement(
     assert find_appearance_p(with_check(name, outcome, values)) == p
 
 
-@pytest.mark.parametrize("score", [0.5, 0.55, 0.6])
-def test_genuine_near_the_middle_is_doubted(score: float) -> None:
-    assert is_doubted(Verdict.GENUINE, score)
+@pytest.mark.parametrize(
+    ("score", "near"), [(0.44, False), (0.45, True), (0.5, True), (0.55, True), (0.56, False)]
+)
+def test_what_is_near_the_middle(score: float, near: bool) -> None:
+    assert is_near(score) is near
 
 
-def test_what_is_not_genuine_is_doubted_however_sure() -> None:
-    assert is_doubted(Verdict.COUNTERFEIT, 0.0)
-    assert is_doubted(Verdict.INCONCLUSIVE, 0.2)
-    assert not is_doubted(Verdict.GENUINE, 0.7)
+def test_what_is_not_genuine_is_doubted() -> None:
+    assert [verdict for verdict in Verdict if is_doubted(verdict)] == [
+        Verdict.COUNTERFEIT,
+        Verdict.INCONCLUSIVE,
+    ]

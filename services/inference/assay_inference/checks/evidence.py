@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from assay_inference.appearance_workers import Appearance
 from assay_inference.barcodes import Barcode
 from assay_inference.geometry import Rectangle
 from assay_inference.quality import Quality
-from assay_shared.wire import Check, LabelRole, Outcome, PublishedProduct
+from assay_shared.wire import DOUBTED_SHARE, Check, LabelRole, Outcome, PublishedProduct
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,9 @@ class Seen:
 class Evidence:
     """The picture's width and height in pixels; its quality where the product is; what was read and seen;
     the labels of the model with their roles; the brand's products; the GTIN that the caller named; those of
-    the GTINs read that other brands registered (never whose); whether time for reading codes ran out."""
+    the GTINs read that other brands registered (never whose); whether time for reading codes ran out;
+    what was found of the product's appearance, or why nothing was; the share of genuine products that the
+    brand is willing to see doubted; the side of the detector's frame in pixels."""
 
     width: int
     height: int
@@ -46,6 +49,10 @@ class Evidence:
     gtin: str | None = None
     elsewhere: frozenset[str] = frozenset()
     barcode_ran_out: bool = False
+    appearance: Appearance | None = None
+    no_appearance: str = ""
+    doubted_share: float = DOUBTED_SHARE
+    image_size: int = 640
 
     @cached_property
     def product(self) -> Seen | None:

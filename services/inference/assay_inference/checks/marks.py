@@ -68,6 +68,11 @@ def _why_blind(
             f"the product is cut off ({', '.join(sides)})",
             "Show the whole product, with some space around",
         )
+    if evidence.appearance is not None and evidence.appearance.p is None:
+        return (
+            "its print is not that of the product either: it may be another product",
+            "Photograph a product of this brand, its printed face towards the camera",
+        )
     if evidence.quality.glare >= GLARE_HIDES:
         return "glare may hide it", "Avoid glare: tilt the product or the light"
     if any(seen is not None and seen.confidence >= HINTED * seen.threshold for seen in missing):

@@ -36,6 +36,13 @@ function show(answer) {
     return row;
   }));
   find("#details").textContent = `${answer.brand}, model ${answer.model_version}, ${Math.round(answer.timings_ms.total ?? 0)} ms, ${answer.id}`;
+  const figure = find("#explanation");
+  figure.hidden = true;
+  const picture = figure.querySelector("img");
+  // Only what was compared with the genuine print has an explanation.
+  picture.onload = () => { figure.hidden = false; };
+  if (answer.checks.some((check) => check.name === "appearance" && check.outcome !== "not_applicable"))
+    picture.src = `/v1/verifications/${answer.id}/explanation`;
   find("#answer").hidden = false;
 }
 

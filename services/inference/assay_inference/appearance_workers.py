@@ -1,0 +1,130 @@
+"""Judging appearances in worker processes: pixels are worked on beside the event loop, request by request."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import multiprocessing.connection
+import os
+import threading
+from collections import OrderedDict
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+
+from assay_shared import logs
+from assay_shared.appearance.explanation import draw_explanation, encode_explanation
+from assay_shared.appearance.files import unpack_appearance
+from assay_shared.appearance.model import AppearanceModel
+from assay_shared.appearance.patches import Patch
+from assay_shared.errors import Unavailable
+
+log = logs.get_logger(__name__)
+_models: OrderedDict[str, tuple[int, AppearanceModel]] = OrderedDict()
+_max_bytes = 0
+
+
+@dataclass(frozen=True)
+class Appearance:
+    """What a worker found of a product: `p`, the chance of a genuine photo to depart as far, None where the
+    photo could not be aligned; the same by cause; shares `covered` of the print judged and under `glare`;
+    `density` photo pixels a frame pixel and `softness` of edges in frame pixels, each with what the genuine
+    photos allow; `picture` explains it (JPEG)."""
+
+    p: float | None = None
+    causes: dict[str, float] | None = None
+    covered: float = 0.0
+    glare: float = 0.0
+    density: float = 0.0
+    least_density: float = 0.0
+    softness: float = 0.0
+    most_softness: float = 0.0
+    picture: bytes = field(default=b"", repr=False)
+
+
+class AppearanceWorkers:
+    """As many processes as asked for; each keeps the models it used last, `max_bytes` over all of them."""
+
+    def __init__(self, count: int, max_bytes: int) -> None:
+        self._count = count
+        self._max_bytes = max_bytes
+        self._pool = self._start()
+
+    async def judge(self, path: Path, patch: Patch) -> Appearance:
+        """Judges a patch by the appearance in a file. A worker that dies is replaced and the patch tried once
+        more. Raises Unavailable where that dies too or the file cannot be read."""
+        for _ in range(2):
+            pool = self._pool
+            try:
+                return await asyncio.wrap_future(pool.submit(judge_patch, str(path), patch))
+            except BrokenProcessPool:
+                log.warning("a worker that judges appearances died")
+                if self._pool is pool:
+                    self._pool = self._start()
+            except (OSError, ValueError) as error:
+                raise Unavailable(f"A product's appearance cannot be read: {error}") from error
+        raise Unavailable("The processes that judge appearances die")
+
+    def stop(self) -> None:
+        """Ends the processes."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _start(self) -> ProcessPoolExecutor:
+        context = multiprocessing.get_context("spawn")
+        pool = ProcessPoolExecutor(self._count, context, _begin, (self._max_bytes // self._count,))
+        # All start with the first task, and take a second: not while a picture waits.
+        pool.submit(os.getpid)
+        return pool
+
+
+def judge_patch(path: str, patch: Patch) -> Appearance:
+    """The work of one worker. Raises OSError and AppearanceFileCorrupt."""
+    model = _load(path)
+    found = model.judge(patch)
+    picture = encode_explanation(draw_explanation(model, patch, found))
+    if found.p is None or found.measures is None:
+        return Appearance(
+            least_density=model.limits.density, most_softness=model.limits.softness, picture=picture
+        )
+    return Appearance(
+        p=found.p,
+        causes=dict(found.causes or {}),
+        covered=found.measures.covered,
+        glare=found.measures.glare,
+        density=found.measures.density,
+        least_density=model.limits.density,
+        softness=found.measures.softness[0],
+        most_softness=model.limits.softness,
+        picture=picture,
+    )
+
+
+def _load(path: str) -> AppearanceModel:
+    if path in _models:
+        _models.move_to_end(path)
+        return _models[path][1]
+    model = unpack_appearance(Path(path).read_bytes())
+    pixels = model.reference.pixels.nbytes
+    # Pixels, their half, and four bands of four bytes: what a reference is made of.
+    _models[path] = (pixels + pixels // 4 + 16 * pixels // 3, model)
+    while len(_models) > 1 and sum(size for size, _ in _models.values()) > _max_bytes:
+        _models.popitem(last=False)
+    return model
+
+
+def _begin(max_bytes: int) -> None:
+    global _max_bytes
+    _max_bytes = max_bytes
+    cv2.setNumThreads(1)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A worker whose service was killed would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)

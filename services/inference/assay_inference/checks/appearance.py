@@ -1,0 +1,97 @@
+"""Check `appearance`: does the print look like that of the genuine photos, as far as the picture can show?"""
+
+from __future__ import annotations
+
+import math
+
+from assay_inference.checks.evidence import Evidence, Judged, answer
+from assay_inference.geometry import cut_off_sides
+from assay_shared.appearance.model import LEAST_COVERED
+from assay_shared.wire import Outcome
+
+NAME = "appearance"
+CAUSES = {
+    "ink": "the colours of the print differ",
+    "fineness": "the print is coarser or finer",
+    "proportions": "the proportions of the face differ",
+    "structure": "something is printed that should not be, or is missing",
+    "colour": "a part of the print has other colours",
+    "detail": "a part of the print has other detail",
+    "shift": "a part of the print is not in its place",
+}
+"""By cause, what a person can look for."""
+
+
+def judge(evidence: Evidence, picture_is_good: bool) -> Judged:
+    """Fails where fewer genuine photos than the brand's share of doubt depart as far; unclear where the
+    picture cannot be compared with genuine ones.
+
+    The score is 0.5 at that share: above it the p-value, stretched to 1; below it, in proportion.
+    """
+    product = evidence.product
+    if product is None:
+        return answer(NAME, Outcome.NOT_APPLICABLE, "No product was found whose print could be compared")
+    found = evidence.appearance
+    if found is None:
+        why = evidence.no_appearance or "the model version knows no appearance of this product"
+        return answer(NAME, Outcome.NOT_APPLICABLE, f"The print is not compared: {why}")
+    share = evidence.doubted_share
+    values: dict[str, object] = {
+        "p": found.p,
+        "doubted_share": share,
+        "causes": {name: round(p, 4) for name, p in (found.causes or {}).items()},
+        "covered": found.covered,
+        "glare": found.glare,
+        "density": found.density,
+        "least_density": found.least_density,
+        "softness": _finite(found.softness),
+        "most_softness": _finite(found.most_softness),
+    }
+    blind = _why_blind(evidence, product.box, picture_is_good)
+    if found.p is None or blind is not None:
+        why, hint = blind or (
+            "its print could not be found on it",
+            f"Make sure that this is {product.label!r}; show its whole printed face, sharp and without glare",
+        )
+        return answer(NAME, Outcome.UNCLEAR, f"The print cannot be compared: {why}", hint, values=values)
+    if found.p >= share:
+        score = 0.5 + 0.5 * (found.p - share) / (1 - share)
+        return answer(NAME, Outcome.PASS, "The print looks genuine", score=score, values=values)
+    cause = min(found.causes or {}, key=lambda name: (found.causes or {})[name])
+    reason = f"The print departs from the genuine one: {CAUSES[cause.split()[0]]}"
+    return answer(NAME, Outcome.FAIL, reason, score=0.5 * found.p / share, values=values)
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _why_blind(
+    evidence: Evidence, box: tuple[float, float, float, float], picture_is_good: bool
+) -> tuple[str, str] | None:
+    """Why the picture cannot be compared with genuine ones, and what helps."""
+    found = evidence.appearance
+    if found is None:
+        return None
+    sides = cut_off_sides(box, evidence.width, evidence.height)
+    if found.p is None:
+        if sides:
+            return (
+                f"the product is cut off ({', '.join(sides)})",
+                "Show the whole product, with some space around",
+            )
+        if not picture_is_good:
+            return "the picture is not good enough", "Take the picture again as advised"
+        return None
+    if found.covered < LEAST_COVERED:
+        if found.glare > 1 - LEAST_COVERED:
+            return "glare lies over it", "Avoid glare: tilt the product or the light"
+        return "a part of it is not in the picture", "Show the whole product, with some space around"
+    if found.density < found.least_density:
+        return "it is too small", "Move closer: the product should fill the picture"
+    # Softness is nan where nothing but the print has edges: then the picture's own sharpness must do.
+    if found.softness > found.most_softness:
+        return "the picture is too soft", "Hold the camera still and tap the product to focus"
+    if not picture_is_good:
+        return "the picture is not good enough", "Take the picture again as advised"
+    return None

@@ -1,0 +1,104 @@
+"""A judgement as a picture: the product in the photo, its face straightened, the genuine print beside it."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from assay_shared.appearance.alignment import HALF, Aligned, displace
+from assay_shared.appearance.model import AppearanceModel, Judgement
+from assay_shared.appearance.patches import Flags, Patch, Pixels
+from assay_shared.appearance.reference import Reference
+from assay_shared.appearance.statistics import LOCAL_CAUSES, average_places
+
+HEIGHT = 560
+"""Pixels of the picture's height."""
+QUALITY = 82
+NOTED = 0.05
+"""P-value under which a photo, and a cause in it, is unusual enough to outline places."""
+SHARE_OF_PEAK = 0.55
+LEAST = 4.0
+"""Spreads that a place departs by at least to be outlined."""
+GAP = 12
+_GROUND = (24, 24, 27)
+_OUTLINE = (255, 59, 48)
+_FACE = (53, 197, 139)
+
+
+def find_departing(model: AppearanceModel, judgement: Judgement) -> Flags:
+    """Where the print departs, in the frame (height, width); nowhere unless the photo and some local cause
+    are unusual: a wrong outline is worse than none."""
+    frame = model.reference.frame
+    nowhere = np.zeros((frame.height, frame.width), bool)
+    causes = judgement.causes or {}
+    unusual = {cause.split()[0] for cause in LOCAL_CAUSES if causes.get(cause, 1.0) < NOTED}
+    if judgement.measures is None or judgement.p is None or judgement.p >= NOTED or not unusual:
+        return nowhere
+    maps = model.statistics.map_departures(judgement.measures)
+    averaged = [np.nan_to_num(average_places(maps[name], 3), nan=0.0) for name in sorted(unusual)]
+    departures = np.max(averaged, 0)
+    limit = max(LEAST, SHARE_OF_PEAK * float(departures.max()))
+    size = (frame.width, frame.height)
+    whole = cv2.resize(departures.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
+    return np.asarray((whole >= limit) & model.reference.mask)
+
+
+def draw_explanation(model: AppearanceModel, patch: Patch, judgement: Judgement) -> Pixels:
+    """The picture (HEIGHT, w, 3) RGB: the photo with the printed face outlined, the face as the frame
+    shows it, and the genuine print, with what departs outlined in both. Without alignment, photo and
+    genuine print."""
+    reference = model.reference
+    if judgement.aligned is None:
+        return _lay([_fit(patch.pixels), _fit(_fade(reference.pixels, reference.mask))])
+    departing = find_departing(model, judgement).astype(np.uint8)
+    outlines, _ = cv2.findContours(
+        cv2.dilate(departing, np.ones((13, 13), np.uint8)), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
+    )
+    panels = [_outline_face(patch, judgement.aligned, reference)]
+    for pixels in (judgement.aligned.pixels, reference.pixels):
+        shown = _fade(pixels, reference.mask)
+        cv2.drawContours(shown, outlines, -1, _OUTLINE, 4, cv2.LINE_AA)
+        panels.append(shown)
+    return _lay([_fit(panel) for panel in panels])
+
+
+def encode_explanation(picture: Pixels) -> bytes:
+    """The picture as JPEG."""
+    done, data = cv2.imencode(
+        ".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, QUALITY]
+    )
+    if not done:
+        raise ValueError("the explanation cannot be encoded")
+    return bytes(np.asarray(data, np.uint8))
+
+
+def _outline_face(patch: Patch, aligned: Aligned, reference: Reference) -> Pixels:
+    mask, frame = reference.mask.astype(np.uint8), reference.frame
+    outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    shown = patch.pixels.copy()
+    if not outlines:
+        return shown
+    face = max(outlines, key=cv2.contourArea).astype(np.float32)
+    if len(frame.modes):
+        x, y = face[:, 0].astype(int).T
+        face[:, 0] += HALF * displace(frame.modes, aligned.bend, frame.width, frame.height)[y, x]
+    seen = cv2.perspectiveTransform(face, np.linalg.inv(patch.to_photo()) @ aligned.homography)
+    cv2.polylines(shown, [np.round(seen).astype(np.int32)], True, _FACE, 4, cv2.LINE_AA)
+    return shown
+
+
+def _fade(pixels: Pixels, mask: Flags) -> Pixels:
+    """What is no print is of no account: it is shown darker."""
+    weight = np.where(mask, np.float32(1), np.float32(0.35))[..., None]
+    return np.ascontiguousarray((pixels * weight).astype(np.uint8))
+
+
+def _fit(pixels: Pixels) -> Pixels:
+    width = max(1, round(pixels.shape[1] * HEIGHT / pixels.shape[0]))
+    return np.asarray(cv2.resize(pixels, (width, HEIGHT), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _lay(panels: list[Pixels]) -> Pixels:
+    gap = np.full((HEIGHT, GAP, 3), _GROUND, np.uint8)
+    parts = [part for panel in panels for part in (panel, gap)][:-1]
+    return np.asarray(np.concatenate(parts, 1))

@@ -1,0 +1,80 @@
+"""Photos of flat prints, made on the spot: art from a seed, a pose, light, noise and a background."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+Pixels = npt.NDArray[np.uint8]
+
+WIDTH, HEIGHT = 420, 560
+"""Of the art."""
+
+
+@dataclass(frozen=True)
+class PrintPhoto:
+    """`pixels` (h, w, 3) RGB; `box` of the print, left, top, right, bottom; `view` (3, 3), art to photo."""
+
+    pixels: Pixels
+    box: tuple[float, float, float, float]
+    view: npt.NDArray[np.float64]
+
+
+def draw_art(seed: int) -> Pixels:
+    """A print of shapes, lines and words on one ground."""
+    rng = np.random.default_rng(seed)
+    art = np.full((HEIGHT, WIDTH, 3), rng.integers(150, 240, 3), np.uint8)
+    for _ in range(14):
+        place = tuple(int(v) for v in rng.integers((20, 20), (WIDTH - 20, HEIGHT - 20)))
+        colour = tuple(int(v) for v in rng.integers(0, 255, 3))
+        if rng.random() < 0.5:
+            cv2.circle(art, place, int(rng.integers(8, 46)), colour, -1 if rng.random() < 0.6 else 4)
+        else:
+            end = (place[0] + int(rng.integers(20, 110)), place[1] + int(rng.integers(10, 60)))
+            cv2.rectangle(art, place, end, colour, -1 if rng.random() < 0.5 else 3)
+    for row in range(60, HEIGHT - 20, 56):
+        words = "".join(chr(int(letter)) for letter in rng.integers(65, 91, 14))
+        cv2.putText(art, words, (18, row), cv2.FONT_HERSHEY_SIMPLEX, 1.0, (20, 20, 30), 2, cv2.LINE_AA)
+    return art
+
+
+def bend_art(art: Pixels, seed: int) -> Pixels:
+    """The art as on a bag whose middle bulges more or less to one side, differently in each photo."""
+    reach = float(np.random.default_rng([seed, 1]).normal(0, 12))
+    x, y = np.meshgrid(np.arange(WIDTH, dtype=np.float32), np.arange(HEIGHT, dtype=np.float32))
+    moved = x + np.float32(reach) * np.sin(np.pi * x / WIDTH) * np.sin(np.pi * y / HEIGHT)
+    return np.asarray(cv2.remap(art, moved.astype(np.float32), y, cv2.INTER_LINEAR), np.uint8)
+
+
+def photograph(art: Pixels, seed: int, *, width: int = 900, height: int = 700) -> PrintPhoto:
+    """A photo of the art: turned, tilted, lit unevenly, on a ground of its own."""
+    rng = np.random.default_rng(seed)
+    size = rng.uniform(0.62, 0.82) * height
+    middle = np.array([width, height]) / 2 + rng.uniform(-40, 40, 2)
+    turn = rng.normal(0, 0.15)
+    way = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    corners = np.array([[-WIDTH, -HEIGHT], [WIDTH, -HEIGHT], [WIDTH, HEIGHT], [-WIDTH, HEIGHT]]) / 2 / HEIGHT
+    tilt = rng.normal(0, 0.12, 2)
+    depth = 1 + corners @ tilt
+    seen = (corners @ way.T) * size / depth[:, None] + middle
+    flat = np.array([[0, 0], [WIDTH, 0], [WIDTH, HEIGHT], [0, HEIGHT]], np.float32)
+    view = cv2.getPerspectiveTransform(flat, seen.astype(np.float32))
+    coarse = rng.integers(40, 200, (12, 16, 3)).astype(np.uint8)
+    ground = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC).astype(np.float32)
+    ground += rng.normal(0, 14, (height, width, 1))
+    cover = cv2.warpPerspective(
+        np.ones(art.shape[:2], np.float32), view, (width, height), flags=cv2.INTER_AREA
+    )
+    shown = cv2.warpPerspective(art, view, (width, height), flags=cv2.INTER_LINEAR).astype(np.float32)
+    light = cv2.resize(rng.uniform(0.8, 1.1, (3, 3)), (width, height), interpolation=cv2.INTER_CUBIC)
+    lit = shown * light[..., None] * rng.uniform(0.93, 1.05, 3)
+    picture = ground * (1 - cover[..., None]) + lit * cover[..., None]
+    picture = cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.5, 0.8)) + rng.normal(0, 2, picture.shape)
+    low, high = seen.min(0), seen.max(0)
+    pixels = np.asarray(np.clip(picture, 0, 255), np.uint8)
+    return PrintPhoto(
+        pixels, (float(low[0]), float(low[1]), float(high[0]), float(high[1])), np.asarray(view)
+    )

@@ -1,0 +1,71 @@
+"""Worker processes that judge appearances: they answer, die, are replaced, and say what is wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from assay_inference.appearance_workers import Appearance, AppearanceWorkers
+from assay_shared.appearance.files import pack_appearance
+from assay_shared.appearance.fitting import LEAST_PHOTOS, fit_appearance
+from assay_shared.appearance.patches import Patch, cut_patch
+from assay_shared.errors import Unavailable
+from tests.support.prints import draw_art, photograph
+
+
+def take(art: int, seed: int) -> Patch:
+    photo = photograph(draw_art(art), seed)
+    return cut_patch(photo.pixels, photo.box)
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    fit = fit_appearance([take(2, seed) for seed in range(LEAST_PHOTOS)])
+    assert fit.model is not None
+    path = tmp_path_factory.mktemp("appearance") / "0.safetensors"
+    path.write_bytes(pack_appearance(fit.model))
+    return path
+
+
+@pytest.fixture
+def workers() -> Iterator[AppearanceWorkers]:
+    pool = AppearanceWorkers(1, 100_000_000)
+    yield pool
+    pool.stop()
+
+
+def judge(workers: AppearanceWorkers, file: Path, *patches: Patch) -> list[Appearance]:
+    """All at once."""
+
+    async def ask() -> list[Appearance]:
+        return await asyncio.gather(*(workers.judge(file, patch) for patch in patches))
+
+    return asyncio.run(ask())
+
+
+def test_a_genuine_photo_is_judged_and_another_print_is_not(workers: AppearanceWorkers, file: Path) -> None:
+    genuine, other = judge(workers, file, take(2, 300), take(5, 301))
+    assert genuine.p is not None
+    assert genuine.p > 0.02
+    assert genuine.covered > 0.9
+    assert genuine.density > genuine.least_density > 0
+    assert other.p is None
+
+
+def test_a_worker_that_dies_is_replaced(workers: AppearanceWorkers, file: Path) -> None:
+    first = judge(workers, file, take(2, 302))
+    for process in list(workers._pool._processes.values()):
+        os.kill(process.pid or 0, signal.SIGKILL)
+    assert judge(workers, file, take(2, 302)) == first
+
+
+def test_a_file_that_is_no_appearance_says_so(workers: AppearanceWorkers, tmp_path: Path) -> None:
+    path = tmp_path / "0.safetensors"
+    path.write_bytes(b"nothing")
+    with pytest.raises(Unavailable, match="cannot be read"):
+        judge(workers, path, take(2, 303))

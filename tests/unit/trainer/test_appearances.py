@@ -1,0 +1,71 @@
+"""The appearance of a run's products: from its genuine photos, cut out as the detector found them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from assay_shared.appearance.files import unpack_appearance
+from assay_shared.appearance.fitting import LEAST_PHOTOS
+from assay_shared.appearance.patches import cut_patch
+from assay_shared.wire import DatasetItem, Label, LabelRole, TrainingOptions
+from assay_trainer.appearances import fit_appearances
+from assay_trainer.job import Job
+from assay_trainer.matching import Found
+from tests.support.prints import draw_art, photograph
+from tests.unit.trainer.support import box, item, make_manifest
+
+ART = draw_art(3)
+LABELS = [
+    Label(name="logo", role=LabelRole.MARK),
+    Label(name="carton", role=LabelRole.PRODUCT),
+    Label(name="fake-logo", role=LabelRole.COUNTERFEIT),
+    Label(name="bag", role=LabelRole.PRODUCT),
+]
+
+
+def take(images: Path, number: int) -> tuple[DatasetItem, Found]:
+    """A photo in the folder, annotated, and its product found a little off."""
+    photo = photograph(ART, number)
+    left, top, right, bottom = photo.box
+    height, width = photo.pixels.shape[:2]
+    annotation = box("carton", left, top, right - left, bottom - top)
+    one = item(f"{number:064x}", "train", annotation, size=(width, height))
+    Image.fromarray(photo.pixels).save(images / f"{one.sha256}.jpg", quality=95)
+    found = np.array([[left + 6, top - 5, right + 4, bottom + 7]], np.float32)
+    true = np.array([photo.box], np.float32)
+    return one, Found(found, np.array([0.9], np.float32), np.array([1]), true, np.array([1]))
+
+
+@pytest.mark.timeout(120)
+def test_a_product_with_enough_genuine_photos_gets_an_appearance(tmp_path: Path) -> None:
+    images = tmp_path / "images"
+    images.mkdir()
+    taken = [take(images, number) for number in range(LEAST_PHOTOS + 1)]
+    items, found = [one for one, _ in taken], [seen for _, seen in taken]
+    forged = items[0].model_copy(
+        update={"annotations": [*items[0].annotations, box("fake-logo", 10, 10, 20, 20)]}
+    )
+    items[0] = forged
+    manifest = make_manifest(*items).model_copy(update={"labels": LABELS})
+    job = Job(
+        run="run_1",
+        brand="acme",
+        version="mdl_1",
+        options=TrainingOptions(),
+        dataset=manifest,
+        images=images,
+        folder=tmp_path / "model",
+    )
+    appearances = fit_appearances(job, items, found)
+    assert appearances.keys() == {"carton", "bag"}
+    assert appearances["carton"].photos == LEAST_PHOTOS
+    assert appearances["carton"].file == "appearance/1.safetensors"
+    assert appearances["bag"].file is None
+    assert "0 genuine photos" in appearances["bag"].reason
+    model = unpack_appearance((job.folder / "appearance/1.safetensors").read_bytes())
+    photo = photograph(ART, 400)
+    assert (model.judge(cut_patch(photo.pixels, photo.box)).p or 0) > 0.02
