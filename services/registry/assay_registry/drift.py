@@ -48,7 +48,7 @@ def measure_uniformity(values: Sequence[float]) -> Uniformity:
 def _survive(scaled: float) -> float:
     """Kolmogorov's Q: 2 times the sum over k of (-1)^(k-1) exp(-2 k^2 x^2)."""
     if scaled < 0.2:
-        # 1 to 12 digits there, where the series converges slowly.
+        # It is 1 to twelve digits there, and the series converges slowly.
         return 1.0
     terms = ((-1) ** (k - 1) * math.exp(-2 * (k * scaled) ** 2) for k in range(1, TERMS + 1))
     return min(1.0, max(0.0, 2 * math.fsum(terms)))
