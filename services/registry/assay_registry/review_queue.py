@@ -16,7 +16,7 @@ from assay_shared.wire import BrandSettings, LoggedVerification, Outcome, Verifi
 
 LOOKED_AT = 500
 """Verifications without a review, the newest, among which the queue chooses, and reviews of which it knows
-the kinds: reading them takes tens of milliseconds."""
+the kinds: reading 500 takes 0.2 s."""
 LEAST_P = 1e-6
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 
