@@ -22,7 +22,14 @@ from assay_shared.model_description import (
     ModelLabel,
 )
 from assay_shared.storage import ObjectStore
-from assay_shared.wire import LabelRole, LivePointer, PublishedBrand, PublishedKey, PublishedProduct
+from assay_shared.wire import (
+    KeptPictures,
+    LabelRole,
+    LivePointer,
+    PublishedBrand,
+    PublishedKey,
+    PublishedProduct,
+)
 
 LABELS = (
     ("carton", LabelRole.PRODUCT),
@@ -81,6 +88,7 @@ def publish_brand(
     verify_keys: Sequence[str] = (),
     public: bool = False,
     revision: int = 1,
+    kept_pictures: KeptPictures = "none",
 ) -> None:
     """Publishes a brand as the registry does, with products of the label `carton`."""
     brand = PublishedBrand(
@@ -89,6 +97,7 @@ def publish_brand(
         revision=revision,
         public_verification=public,
         thresholds={},
+        kept_pictures=kept_pictures,
         products=[PublishedProduct(gtin=gtin, label="carton", name="Carton") for gtin in gtins],
         verify_keys=[
             PublishedKey(id=f"key_{place}", sha256=hash_key(key)) for place, key in enumerate(verify_keys)

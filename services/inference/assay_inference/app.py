@@ -21,6 +21,8 @@ from assay_inference.errors import Busy
 from assay_inference.explanations import Explanations
 from assay_inference.live import LiveFollower
 from assay_inference.log_spool import LogSpool
+from assay_inference.picture_spool import PictureSpool, wants_picture
+from assay_inference.pictures import find_extension
 from assay_inference.settings import Settings
 from assay_inference.upload import drain, read_form
 from assay_inference.verifier import Verifier
@@ -88,6 +90,7 @@ def create_app(settings: Settings | None = None, store_settings: StoreSettings |
         settings.registry_timeout_seconds,
     )
     spool = LogSpool(settings.data_dir / "log", registry)
+    kept = PictureSpool(settings.data_dir / "pictures", store, settings.kept_pictures_bytes)
     explanations = Explanations(
         settings.data_dir / "explanations", settings.explanation_seconds, settings.explanation_bytes
     )
@@ -106,6 +109,7 @@ def create_app(settings: Settings | None = None, store_settings: StoreSettings |
         follower.on_promotion = _warmer(engine, asyncio.get_running_loop(), settings.verify_deadline_seconds)
         follower.start()
         spool.start()
+        kept.start()
         workers = AppearanceWorkers(settings.appearance_workers, settings.appearance_memory_bytes)
         app.state.verifier = Verifier(
             follower,
@@ -122,6 +126,7 @@ def create_app(settings: Settings | None = None, store_settings: StoreSettings |
         workers.stop()
         await anyio.to_thread.run_sync(follower.stop)
         await anyio.to_thread.run_sync(spool.stop)
+        await anyio.to_thread.run_sync(kept.stop)
         registry.close()
 
     app = FastAPI(title="Assay verify API", version="1", lifespan=lifespan, docs_url=None, redoc_url=None)
@@ -154,6 +159,9 @@ def create_app(settings: Settings | None = None, store_settings: StoreSettings |
             verifier: Verifier = app.state.verifier
             verification = await verifier.verify(form, caller, logs.current_request_id())
             await _keep(spool, verification)
+            brand = follower.snapshot.brands.get(verification.brand)
+            if brand is not None and wants_picture(brand.published.kept_pictures, verification):
+                await anyio.to_thread.run_sync(_keep_picture, kept, verification, form.image)
         return verification
 
     @app.get(
@@ -240,6 +248,10 @@ async def _keep(spool: LogSpool, verification: Verification) -> None:
     except OSError:
         UNLOGGED.inc()
         log.exception("verification cannot be logged", verification=verification.model_dump_json())
+
+
+def _keep_picture(kept: PictureSpool, verification: Verification, picture: bytes) -> None:
+    kept.add(verification.brand, verification.id, find_extension(picture), picture)
 
 
 def _warmer(engine: EngineClient, loop: asyncio.AbstractEventLoop, deadline_seconds: float) -> Any:

@@ -53,6 +53,12 @@ class Settings(ServiceSettings, RegistryClientSettings):
     max_picture_bytes: int = Field(default=25_000_000, ge=1, description="larger pictures get 413")
     max_image_pixels: int = Field(default=100_000_000, ge=1, description="larger pictures get 413")
 
+    kept_pictures_bytes: int = Field(
+        default=2 << 30,
+        ge=0,
+        description="disk for pictures that brands keep, while the store is away; what does not fit is lost",
+    )
+
     @field_validator("engine_urls")
     @classmethod
     def _check_urls(cls, value: str) -> str:

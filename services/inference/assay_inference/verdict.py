@@ -7,10 +7,8 @@ from dataclasses import dataclass
 
 from assay_inference.checks import image_quality, product
 from assay_inference.checks.evidence import Judged
+from assay_shared.doubt import MIDDLE
 from assay_shared.wire import Outcome, Verdict
-
-MIDDLE = 0.5
-"""The score between genuine and counterfeit."""
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from assay_shared.reduction import find_reduction, read_reduced
 from assay_shared.wire import DatasetItem, LabelRole
 from assay_trainer.job import Job
 from assay_trainer.matching import Found
-from assay_trainer.reading import corners
+from assay_trainer.reading import corners, is_known_counterfeit
 
 FOLDER = "appearance"
 MOST = 120
@@ -68,9 +68,9 @@ def fit_appearances(
 
 
 def _shows_genuine(item: DatasetItem, label: str, roles: dict[str, LabelRole]) -> bool:
-    """Whether a photo shows the product once, and no tell-tale of a counterfeit."""
+    """Whether a photo shows the product once and is no known counterfeit."""
     once = sum(box.label == label for box in item.annotations) == 1
-    return once and all(roles[box.label] is not LabelRole.COUNTERFEIT for box in item.annotations)
+    return once and not is_known_counterfeit(item, roles)
 
 
 def _cut_product(job: Job, item: DatasetItem, found: Found, index: int, label: str) -> Patch:

@@ -44,12 +44,13 @@ def take(images: Path, number: int) -> tuple[DatasetItem, Found]:
 def test_a_product_with_enough_genuine_photos_gets_an_appearance(tmp_path: Path) -> None:
     images = tmp_path / "images"
     images.mkdir()
-    taken = [take(images, number) for number in range(LEAST_PHOTOS + 1)]
+    taken = [take(images, number) for number in range(LEAST_PHOTOS + 2)]
     items, found = [one for one, _ in taken], [seen for _, seen in taken]
     forged = items[0].model_copy(
         update={"annotations": [*items[0].annotations, box("fake-logo", 10, 10, 20, 20)]}
     )
     items[0] = forged
+    items[1] = items[1].model_copy(update={"truth": "counterfeit"})
     manifest = make_manifest(*items).model_copy(update={"labels": LABELS})
     job = Job(
         run="run_1",
