@@ -147,21 +147,26 @@ def create_app(settings: Settings | None = None, store_settings: StoreSettings |
         Without `brand` and `gtin`, the barcode in the picture names the brand; if none can be read the
         answer is 422 `brand-unknown`, with `guidance` on how to photograph it.
         """
-        with _counted_problems(), admission:
+        with _counted_problems():
             try:
                 caller = await _identify(request, follower, settings.admin_key_sha256)
-                form = await read_form(request, settings.max_picture_bytes)
             except AssayError:
                 await drain(request)
                 raise
-            if form.brand is not None:
-                await follower.look_at(form.brand)
-            verifier: Verifier = app.state.verifier
-            verification = await verifier.verify(form, caller, logs.current_request_id())
-            await _keep(spool, verification)
-            brand = follower.snapshot.brands.get(verification.brand)
-            if brand is not None and wants_picture(brand.published.kept_pictures, verification):
-                await anyio.to_thread.run_sync(_keep_picture, kept, verification, form.image)
+            with admission:
+                try:
+                    form = await read_form(request, settings.max_picture_bytes)
+                except AssayError:
+                    await drain(request)
+                    raise
+                if form.brand is not None:
+                    await follower.look_at(form.brand)
+                verifier: Verifier = app.state.verifier
+                verification = await verifier.verify(form, caller, logs.current_request_id())
+                await _keep(spool, verification)
+                brand = follower.snapshot.brands.get(verification.brand)
+                if brand is not None and wants_picture(brand.published.kept_pictures, verification):
+                    await anyio.to_thread.run_sync(_keep_picture, kept, verification, form.image)
         return verification
 
     @app.get(
