@@ -24,9 +24,9 @@ import numpy.typing as npt
 import zxingcpp
 
 from assay_inference import barcodes
+from assay_inference.code_search import PATIENCE
 from assay_inference.pictures import Picture, decode
 from assay_inference.settings import BARCODE_RETRY_MS
-from assay_inference.verifier import PATIENCE
 from assay_shared.intervals import wilson_interval
 from bench.code_photos import KINDS, CodePhoto, Kind, take_photo
 from deploy.local.photos.catalog import make_brand

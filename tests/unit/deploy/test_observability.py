@@ -27,6 +27,7 @@ MODULES = (
     "assay_inference.engine_client",
     "assay_inference.log_spool",
     "assay_inference.picture_spool",
+    "assay_inference.stages",
     "assay_inference.verifier",
 )
 """Where Assay declares its metrics."""
