@@ -25,7 +25,10 @@ def is_near(score: float) -> bool:
 
 
 def find_appearance_p(verification: Verification) -> float | None:
-    """The p-value (0 to 1) of the check `appearance`; None where that check is missing or could not judge."""
+    """The p-value (0 to 1) of the check `appearance`; None where that check is missing or could not judge,
+    and where the picture shows several products: that of the worst is no fair draw."""
+    if len(verification.products) > 1:
+        return None
     for check in verification.checks:
         if check.name == APPEARANCE and check.outcome in (Outcome.PASS, Outcome.FAIL):
             p = check.values.get("p")

@@ -440,8 +440,26 @@ class Detection(Wire):
     box: Box
 
 
+class JudgedProduct(Wire):
+    """One of the products in a picture, judged by itself. `gtin`: the one asked for, else the one read on it,
+    else the only one that the brand registered for its label."""
+
+    label: str
+    gtin: str | None = None
+    confidence: float
+    box: Box
+    verdict: Verdict
+    score: float = Field(description="0 to 1, higher is more genuine")
+    checks: list[Check]
+    guidance: list[str]
+    decides: bool = Field(description="its checks and verdict are those of the picture")
+
+
 class Verification(Wire):
-    """One judged picture."""
+    """One judged picture. Each product of the brand in it is judged by itself; verdict, score and checks are
+    those of the product that `gtin` asked for, else of the worst: counterfeit before inconclusive before
+    genuine, then the lower score. Where the one asked for is not there, or none is, no product decides, and
+    the checks say so."""
 
     id: str
     brand: str
@@ -456,6 +474,14 @@ class Verification(Wire):
     timings_ms: dict[str, float]
     created_at: datetime
     request_id: str = ""
+    products: list[JudgedProduct] = Field(
+        default_factory=list, description="those asked for first, each the worst first; at most 8"
+    )
+    products_left_out: int = Field(
+        default=0,
+        description="further products of the brand that were found and not judged; a picture with some that "
+        "count is not called genuine",
+    )
 
 
 # Reviews and figures

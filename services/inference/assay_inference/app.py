@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any
+from typing import Annotated, Any
 
 import anyio.to_thread
 import numpy as np
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Query, Request, Response
 from prometheus_client import Counter, Gauge
 
 from assay_engine.framing import Item
@@ -94,6 +94,7 @@ def create_app(settings: Settings | None = None, store_settings: StoreSettings |
     explanations = Explanations(
         settings.data_dir / "explanations", settings.explanation_seconds, settings.explanation_bytes
     )
+    files = AppearanceFiles(store, settings.data_dir / "appearance", settings.appearance_disk_bytes)
     follower = LiveFollower(store, settings.data_dir / "live", settings.live_seconds)
 
     @asynccontextmanager
@@ -111,10 +112,11 @@ def create_app(settings: Settings | None = None, store_settings: StoreSettings |
         spool.start()
         kept.start()
         workers = AppearanceWorkers(settings.appearance_workers, settings.appearance_memory_bytes)
+        app.state.workers = workers
         app.state.verifier = Verifier(
             follower,
             engine,
-            AppearanceFiles(store, settings.data_dir / "appearance", settings.appearance_disk_bytes),
+            files,
             workers,
             explanations,
             settings.max_image_pixels,
@@ -143,6 +145,9 @@ def create_app(settings: Settings | None = None, store_settings: StoreSettings |
     )
     async def verify(request: Request) -> Verification:
         """Says whether the product in a picture is genuine, with the checks that explain it.
+
+        Of several products of the brand in the picture each is judged, eight at most, and listed in
+        `products`; the verdict is that of the one that `gtin` names, else of the worst.
 
         Without `brand` and `gtin`, the barcode in the picture names the brand; if none can be read the
         answer is 422 `brand-unknown`, with `guidance` on how to photograph it.
@@ -181,19 +186,39 @@ def create_app(settings: Settings | None = None, store_settings: StoreSettings |
                 "description": "the product, and the genuine print beside it",
             },
             401: {"description": PROBLEMS[401], "content": PROBLEM_CONTENT},
-            404: {"description": "no such verification, or no picture of it", "content": PROBLEM_CONTENT},
+            404: {
+                "description": "no such verification, no such product in it, or no picture of it",
+                "content": PROBLEM_CONTENT,
+            },
+            503: {
+                "description": "the genuine print cannot be read now; see Retry-After",
+                "content": PROBLEM_CONTENT,
+            },
         },
     )
-    async def explain(id: str, request: Request) -> Response:
+    async def explain(
+        id: str,
+        request: Request,
+        product: Annotated[
+            int, Query(ge=0, le=99, description="the product's place in `products` of the answer")
+        ] = 0,
+    ) -> Response:
         """The photo with the printed face outlined, the face straightened, and the genuine print, with the
         places outlined where they differ. It can be had for `ASSAY_EXPLANATION_SECONDS` by whoever may
-        verify pictures of the brand; a product whose print is not compared has none."""
+        verify pictures of the brand; a product whose print is not compared has none. It is drawn now."""
         caller = await _identify(request, follower, settings.admin_key_sha256)
-        found = await anyio.to_thread.run_sync(explanations.find, id)
-        brand = follower.snapshot.brands.get(found[0]) if found else None
+        found = await anyio.to_thread.run_sync(explanations.find, id, product)
+        brand = follower.snapshot.brands.get(found.place.brand) if found else None
         if found is None or brand is None or not caller.may_verify(brand):
-            raise NotFound(f"There is no explanation of verification {id[:64]!r}, or none any more")
-        return Response(found[1], media_type="image/jpeg", headers={"Cache-Control": "private, no-store"})
+            raise NotFound(
+                f"There is no explanation of product {product} of verification {id[:64]!r}, or none any more"
+            )
+        place, workers = found.place, app.state.workers
+        path = await anyio.to_thread.run_sync(
+            files.fetch, place.brand, place.version, place.file, place.sha256
+        )
+        picture: bytes = await workers.draw(path, found.sketch)
+        return Response(picture, media_type="image/jpeg", headers={"Cache-Control": "private, no-store"})
 
     def check_live() -> None:
         if not (follower.scanned or follower.snapshot.brands):

@@ -8,23 +8,28 @@ import multiprocessing.connection
 import os
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 
 from assay_shared import logs
-from assay_shared.appearance.explanation import draw_explanation, encode_explanation
+from assay_shared.appearance.explanation import draw_explanation, encode_explanation, sketch_explanation
 from assay_shared.appearance.files import unpack_appearance
 from assay_shared.appearance.model import AppearanceModel
 from assay_shared.appearance.patches import Patch
+from assay_shared.appearance.sketches import pack_sketch, unpack_sketch
 from assay_shared.errors import Unavailable
 
 log = logs.get_logger(__name__)
 _models: OrderedDict[str, tuple[int, AppearanceModel]] = OrderedDict()
 _max_bytes = 0
+Given = TypeVar("Given", Patch, bytes)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -32,7 +37,7 @@ class Appearance:
     """What a worker found of a product: `p`, the chance of a genuine photo to depart as far, None where the
     photo could not be aligned; the same by cause; shares `covered` of the print judged and under `glare`;
     `density` photo pixels a frame pixel and `softness` of edges in frame pixels, each with what the genuine
-    photos allow; `picture` explains it (JPEG)."""
+    photos allow; `sketch`, what a picture that explains it is drawn from."""
 
     p: float | None = None
     causes: dict[str, float] | None = None
@@ -42,7 +47,7 @@ class Appearance:
     least_density: float = 0.0
     softness: float = 0.0
     most_softness: float = 0.0
-    picture: bytes = field(default=b"", repr=False)
+    sketch: bytes = field(default=b"", repr=False)
 
 
 class AppearanceWorkers:
@@ -54,12 +59,21 @@ class AppearanceWorkers:
         self._pool = self._start()
 
     async def judge(self, path: Path, patch: Patch) -> Appearance:
-        """Judges a patch by the appearance in a file. A worker that dies is replaced and the patch tried once
-        more. Raises Unavailable where that dies too or the file cannot be read."""
+        """Judges a patch by the appearance in a file. Raises Unavailable as `_run` does."""
+        return await self._run(judge_patch, str(path), patch)
+
+    async def draw(self, path: Path, sketch: bytes) -> bytes:
+        """The picture (JPEG) that explains a judgement by the appearance in a file. Raises Unavailable as
+        `_run` does."""
+        return await self._run(draw_sketch, str(path), sketch)
+
+    async def _run(self, work: Callable[[str, Given], T], path: str, given: Given) -> T:
+        """Has a worker do something. One that dies is replaced and the work tried once more. Raises
+        Unavailable where that dies too or what it reads is damaged."""
         for _ in range(2):
             pool = self._pool
             try:
-                return await asyncio.wrap_future(pool.submit(judge_patch, str(path), patch))
+                return await asyncio.wrap_future(pool.submit(work, path, given))
             except BrokenProcessPool:
                 log.warning("a worker that judges appearances died")
                 if self._pool is pool:
@@ -84,10 +98,10 @@ def judge_patch(path: str, patch: Patch) -> Appearance:
     """The work of one worker. Raises OSError and AppearanceFileCorrupt."""
     model = _load(path)
     found = model.judge(patch)
-    picture = encode_explanation(draw_explanation(model, patch, found))
+    sketch = pack_sketch(sketch_explanation(model, patch, found))
     if found.p is None or found.measures is None:
         return Appearance(
-            least_density=model.limits.density, most_softness=model.limits.softness, picture=picture
+            least_density=model.limits.density, most_softness=model.limits.softness, sketch=sketch
         )
     return Appearance(
         p=found.p,
@@ -98,8 +112,13 @@ def judge_patch(path: str, patch: Patch) -> Appearance:
         least_density=model.limits.density,
         softness=found.measures.softness[0],
         most_softness=model.limits.softness,
-        picture=picture,
+        sketch=sketch,
     )
+
+
+def draw_sketch(path: str, sketch: bytes) -> bytes:
+    """The picture of a sketch (JPEG). Raises OSError, AppearanceFileCorrupt and SketchCorrupt."""
+    return encode_explanation(draw_explanation(_load(path).reference, unpack_sketch(sketch)))
 
 
 def _load(path: str) -> AppearanceModel:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -27,6 +28,8 @@ def record(
     p: float | None = None,
     reason: str = "0 of 1 seals found",
     version: str = "v1",
+    products: Sequence[dict[str, Any]] = (),
+    left_out: int = 0,
 ) -> str:
     """Logs a verification, as the verify API does; gives its id. With `p`, the check `appearance` judged."""
     outcome = "pass" if verdict == "genuine" else "unclear"
@@ -47,6 +50,8 @@ def record(
         "timings_ms": {"total": 12.5},
         "created_at": (at or utc_now()).isoformat(),
         "request_id": "r1",
+        "products": products,
+        "products_left_out": left_out,
     }
     answer = registry.service.post("/internal/verifications", json=entry)
     assert answer.status_code == 204, answer.text

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import uvicorn
 
@@ -150,6 +152,23 @@ def test_the_page_of_reviews(registry: Registry) -> None:
     assert f'data-verification="{boxed}"' not in page
     assert page.count("data-truth=") == 6
     assert browser.get("/static/review.js").status_code == 200
+
+
+def test_the_page_of_reviews_lists_several_products(registry: Registry) -> None:
+    def product(label: str, verdict: str) -> dict[str, Any]:
+        box = {"left": 0, "top": 0, "width": 1, "height": 1}
+        score = 0.9 if verdict == "genuine" else 0.1
+        return {
+            **{"label": label, "confidence": 0.9, "box": box, "verdict": verdict, "score": score},
+            **{"checks": [], "guidance": [], "decides": verdict != "genuine"},
+        }
+
+    products = [product("<i>tea</i>", "counterfeit"), product("soap", "genuine")]
+    record(registry, "counterfeit", 0.1, products=products, left_out=3)
+    page = log_in(registry, "manage").get(f"/brands/{registry.brand}/review").text
+    assert "2 products were judged, 3 more were not" in page
+    assert '&lt;i&gt;tea&lt;/i&gt; <span class="counterfeit">counterfeit</span> (0.10)' in page
+    assert 'soap <span class="genuine">genuine</span> (0.90)' in page
 
 
 def test_who_sees_the_page_of_reviews(registry: Registry) -> None:

@@ -8,9 +8,12 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from assay_inference.appearance_workers import Appearance, AppearanceWorkers
+from assay_shared.appearance.explanation import HEIGHT
 from assay_shared.appearance.files import pack_appearance
 from assay_shared.appearance.fitting import LEAST_PHOTOS, fit_appearance
 from assay_shared.appearance.patches import Patch, cut_patch
@@ -69,3 +72,16 @@ def test_a_file_that_is_no_appearance_says_so(workers: AppearanceWorkers, tmp_pa
     path.write_bytes(b"nothing")
     with pytest.raises(Unavailable, match="cannot be read"):
         judge(workers, path, take(2, 303))
+
+
+def test_what_was_judged_is_drawn_when_somebody_asks(workers: AppearanceWorkers, file: Path) -> None:
+    for found in judge(workers, file, take(2, 304), take(5, 305)):
+        picture = asyncio.run(workers.draw(file, found.sketch))
+        shown = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR)
+        assert shown is not None
+        assert shown.shape[0] == HEIGHT
+
+
+def test_a_damaged_sketch_says_so(workers: AppearanceWorkers, file: Path) -> None:
+    with pytest.raises(Unavailable, match="cannot be read"):
+        asyncio.run(workers.draw(file, b"nothing"))

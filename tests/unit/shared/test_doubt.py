@@ -6,7 +6,7 @@ import pytest
 
 from assay_shared.doubt import find_appearance_p, is_doubted, is_near
 from assay_shared.ids import utc_now
-from assay_shared.wire import Check, Outcome, Verdict, Verification
+from assay_shared.wire import Box, Check, JudgedProduct, Outcome, Verdict, Verification
 
 
 def with_check(name: str, outcome: Outcome, values: dict[str, Any]) -> Verification:
@@ -44,6 +44,22 @@ def test_the_p_value_is_that_of_a_judgement(
     name: str, outcome: Outcome, values: dict[str, Any], p: float | None
 ) -> None:
     assert find_appearance_p(with_check(name, outcome, values)) == p
+
+
+def test_the_worst_of_several_products_says_nothing_of_drift() -> None:
+    alone = with_check("appearance", Outcome.PASS, {"p": 0.25})
+    product = JudgedProduct(
+        label="tea",
+        confidence=0.9,
+        box=Box(left=0, top=0, width=1, height=1),
+        verdict=Verdict.GENUINE,
+        score=0.9,
+        checks=alone.checks,
+        guidance=[],
+        decides=True,
+    )
+    assert find_appearance_p(alone.model_copy(update={"products": [product]})) == 0.25
+    assert find_appearance_p(alone.model_copy(update={"products": [product, product]})) is None
 
 
 @pytest.mark.parametrize(
