@@ -11,12 +11,14 @@ from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
 import cv2
+import numpy as np
 
+from assay_inference.shared_pixels import PixelPlace, SharedPixels
 from assay_shared import logs
 from assay_shared.appearance.explanation import draw_explanation, encode_explanation, sketch_explanation
 from assay_shared.appearance.files import unpack_appearance
@@ -28,7 +30,8 @@ from assay_shared.errors import Unavailable
 log = logs.get_logger(__name__)
 _models: OrderedDict[str, tuple[int, AppearanceModel]] = OrderedDict()
 _max_bytes = 0
-Given = TypeVar("Given", Patch, bytes)
+_NOTHING = np.zeros((0, 0, 3), np.uint8)
+Given = TypeVar("Given")
 T = TypeVar("T")
 
 
@@ -50,6 +53,14 @@ class Appearance:
     sketch: bytes = field(default=b"", repr=False)
 
 
+@dataclass(frozen=True)
+class PatchPlace:
+    """A patch on its way to a worker: its pixels lie elsewhere."""
+
+    pixels: PixelPlace
+    patch: Patch
+
+
 class AppearanceWorkers:
     """As many processes as asked for; each keeps the models it used last, `max_bytes` over all of them."""
 
@@ -60,7 +71,9 @@ class AppearanceWorkers:
 
     async def judge(self, path: Path, patch: Patch) -> Appearance:
         """Judges a patch by the appearance in a file. Raises Unavailable as `_run` does."""
-        return await self._run(judge_patch, str(path), patch)
+        with await asyncio.to_thread(SharedPixels, patch.pixels) as shared:
+            place = PatchPlace(shared.place, replace(patch, pixels=_NOTHING))
+            return await self._run(judge_patch, str(path), place)
 
     async def draw(self, path: Path, sketch: bytes) -> bytes:
         """The picture (JPEG) that explains a judgement by the appearance in a file. Raises Unavailable as
@@ -94,9 +107,9 @@ class AppearanceWorkers:
         return pool
 
 
-def judge_patch(path: str, patch: Patch) -> Appearance:
+def judge_patch(path: str, place: PatchPlace) -> Appearance:
     """The work of one worker. Raises OSError and AppearanceFileCorrupt."""
-    model = _load(path)
+    model, patch = _load(path), replace(place.patch, pixels=place.pixels.read())
     found = model.judge(patch)
     sketch = pack_sketch(sketch_explanation(model, patch, found))
     if found.p is None or found.measures is None:

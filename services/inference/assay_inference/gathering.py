@@ -99,9 +99,13 @@ class Gatherer:
         slug, version, picture = case.brand.published.slug, case.model.version, case.picture
         left, top, right, bottom = (edge / picture.scale for edge in product.box)
         with case.clock.stage("appearance"):
-            path = await self._on_core(lambda: self._files.fetch(slug, version, file, sha256))
             try:
-                patch = await self._on_core(lambda: cut_patch(picture.pixels, (left, top, right, bottom)))
+                path, patch = await self._on_core(
+                    lambda: (
+                        self._files.fetch(slug, version, file, sha256),
+                        cut_patch(picture.pixels, (left, top, right, bottom)),
+                    )
+                )
             except ValueError:
                 return Appearance()
             return await self._workers.judge(path, patch)

@@ -48,7 +48,9 @@ class Settings(ServiceSettings, RegistryClientSettings):
     explanation_seconds: float = Field(
         default=3600.0, gt=0, description="for which the picture that explains a verdict can be had"
     )
-    explanation_bytes: int = Field(default=500_000_000, ge=0, description="of such pictures on disk")
+    explanation_bytes: int = Field(
+        default=500_000_000, ge=0, description="on disk, of what such pictures are drawn from"
+    )
     live_seconds: float = Field(default=2.0, gt=0, description="between two looks at bucket `live`")
     max_picture_bytes: int = Field(default=25_000_000, ge=1, description="larger pictures get 413")
     max_image_pixels: int = Field(default=100_000_000, ge=1, description="larger pictures get 413")

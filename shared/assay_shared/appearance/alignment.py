@@ -193,11 +193,10 @@ def _fit_bend(moved: Doubles, basis: Doubles, weights: Doubles) -> Doubles:
     bend: Doubles = np.zeros(len(basis))
     for _ in range(5):
         w = np.repeat(weights * robust, 2)
-        normal = (rows * w[:, None]).T @ rows
+        weighted = (rows * w[:, None]).T
+        normal = weighted @ rows
         prior = np.eye(len(basis)) * (SURE**2 / 9) * float(w.max(initial=1.0))
-        bend = np.asarray(
-            np.linalg.solve(normal + prior, (rows * w[:, None]).T @ moved.reshape(-1)), np.float64
-        )
+        bend = np.asarray(np.linalg.solve(normal + prior, weighted @ moved.reshape(-1)), np.float64)
         left = ((moved - (rows @ bend).reshape(-1, 2)) ** 2).sum(1)
         robust = 1 / (1 + left / SURE**2) ** 2
     return bend

@@ -27,6 +27,8 @@ async function verify(file, input) {
 }
 
 function show(answer) {
+  // A verify API from before an upgrade lists none.
+  answer.products ??= [];
   const verdict = find("#verdict");
   verdict.className = answer.verdict;
   verdict.textContent = `${words[answer.verdict]} (${answer.score.toFixed(2)})`;
@@ -58,7 +60,7 @@ function explain(id, place, [product]) {
 }
 
 // One product that decides is shown above; of several, each has its line, and its checks and print when chosen.
-function showProducts({ id, products, products_left_out: left }) {
+function showProducts({ id, products, products_left_out: left = 0 }) {
   find("#several").hidden = left === 0 && products.length === products.filter((product) => product.decides).length;
   find("#left-out").textContent = left ? `${left} more ${left === 1 ? "product was" : "products were"} found and not judged.` : "";
   find("#several tbody").replaceChildren(...products.map((product, place) => {
