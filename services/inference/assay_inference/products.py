@@ -49,7 +49,9 @@ def see_alone(seen: Sequence[Seen], product: Seen | None, others: Sequence[Seen]
 
     def is_theirs(one: Seen) -> bool:
         if one.role is LabelRole.PRODUCT:
-            return one.sure and (product is None or not _is_same(one.box, product.box))
+            # A part of this product alone that was found once more stays: it may be another thing after all.
+            own = product is not None and _is_same(one.box, product.box)
+            return one.sure and not (own and not any(_is_same(one.box, other.box) for other in others))
         return one.role is LabelRole.COUNTERFEIT and belongs_elsewhere(one.box, product, others)
 
     return tuple(one for one in seen if one is product or not is_theirs(one))

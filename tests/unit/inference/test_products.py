@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from assay_inference.checks.evidence import Evidence, Seen
@@ -182,6 +182,14 @@ things = st.lists(
 )
 
 
+@example(
+    [
+        seen("tea", 0.7, (0.0, 0.0, 30.0, 31.0)),
+        seen("soap", 1.0, (6.0, 0.0, 31.0, 200.0)),
+        seen("soap", 0.5, (1.0, 0.0, 49.0, 155.0)),
+    ],
+    None,
+)  # a part of two
 @given(things, st.sampled_from([None, TEA, SOAP, OTHER_TEA]))
 def test_every_product_is_judged_by_itself_and_the_picture_by_one_of_them(
     found: list[Seen], gtin: str | None
