@@ -66,20 +66,25 @@ def find_quickly(picture: Picture, region: Rectangle | None = None) -> list[Barc
     return _move(found, corner)
 
 
-def find_thoroughly(picture: Picture, region: Rectangle | None, milliseconds: float) -> Reading:
+def find_thoroughly(
+    picture: Picture,
+    region: Rectangle | None,
+    milliseconds: float,
+    clock: Callable[[], float] = time.monotonic,
+) -> Reading:
     """Codes that `find_quickly` missed in a region (None: everywhere), by one means after the other until one
     of them finds a GTIN: blurred and turned bars; a turned picture; small square codes; all of that at full
-    size where the region was too small to read (LEGIBLE). No step begins after `milliseconds`; one lasts 10
-    to 60 ms for a product, up to 300 for a whole picture of 12 megapixels."""
-    end = time.monotonic() + milliseconds / 1000
+    size where the region was too small to read (LEGIBLE). No step begins after `milliseconds` by `clock`
+    (seconds); one lasts 10 to 60 ms for a product, up to 300 for a whole picture of 12 megapixels."""
+    end = clock() + milliseconds / 1000
     found: list[Barcode] = []
-    for step in _steps(picture, region, lambda: time.monotonic() >= end):
-        if time.monotonic() >= end:
+    for step in _steps(picture, region, lambda: clock() >= end):
+        if clock() >= end:
             return Reading(found, ran_out=True)
         found += step()
         if carries_gtin(found):
             return Reading(found)
-    return Reading(found, ran_out=time.monotonic() >= end)
+    return Reading(found, ran_out=clock() >= end)
 
 
 def carries_gtin(codes: list[Barcode]) -> bool:

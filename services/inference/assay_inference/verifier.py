@@ -184,6 +184,7 @@ class Verifier:
         return Evidence(
             width=picture.width,
             height=picture.height,
+            image_size=model.description.image_size,
             quality=quality,
             barcodes=tuple(reading.codes),
             seen=tuple(seen),
