@@ -2,13 +2,14 @@
 
 PHOTOS is what `python -m bench.brands` wrote: genuine products as a careful person photographs them. Each is
 measured where it is annotated, as the verify API reads it, and asked every limit: a limit ought to turn away
-next to none. KIND is the folder of a brand's photos that is read, `genuine` or `train`. Four minutes for 544
-photos on one core.
+next to none. KIND is the folder of a brand's photos that is read, `genuine` or `train`; BENCH_PHOTOS says how
+many of each brand. Two minutes for 544 photos on one core.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections import Counter
 from pathlib import Path
@@ -23,6 +24,7 @@ from assay_shared.intervals import wilson_interval
 from assay_shared.wire import TrainingOptions
 
 MAX_PIXELS = 100_000_000
+PHOTOS = int(os.environ.get("BENCH_PHOTOS", "1000"))
 IMAGE_SIZE = TrainingOptions().image_size
 MEASURES = ("short_side", "fill", "sharpness", "brightness", "contrast", "glare", "grid")
 
@@ -36,7 +38,7 @@ def main() -> int:
     reasons: Counter[str] = Counter()
     away = 0
     for brand in sorted(path.parent.name for path in folder.glob("*/DONE")):
-        qualities = [measure_photo(path) for path in sorted((folder / brand / kind).glob("*.jpg"))]
+        qualities = [measure_photo(path) for path in sorted((folder / brand / kind).glob("*.jpg"))[:PHOTOS]]
         found = [image_quality.find_problems(one, one.fill * IMAGE_SIZE) for one in qualities]
         why = Counter(hint for problems in found for _, hint in problems)
         turned = sum(map(bool, found))
