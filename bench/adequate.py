@@ -39,7 +39,7 @@ def main() -> int:
     away = 0
     for brand in sorted(path.parent.name for path in folder.glob("*/DONE")):
         qualities = [measure_photo(path) for path in sorted((folder / brand / kind).glob("*.jpg"))[:PHOTOS]]
-        found = [image_quality.find_problems(one, one.fill * IMAGE_SIZE) for one in qualities]
+        found = [image_quality.find_problems(one, IMAGE_SIZE) for one in qualities]
         why = Counter(hint for problems in found for _, hint in problems)
         turned = sum(map(bool, found))
         told = "; ".join(f"{hint} ({count})" for hint, count in why.items())

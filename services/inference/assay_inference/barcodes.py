@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import zxingcpp
 
-from assay_inference.bars import Grey, Line, draw_lines, find_bars
+from assay_inference.bars import FINER, Grey, Line, draw_lines, find_bars
 from assay_inference.ean import Fit, fit_ean13
 from assay_inference.geometry import Rectangle
 from assay_inference.gs1 import parse_scanned
@@ -138,8 +138,9 @@ def _scan(grey: Grey, scale: float, *, thorough: bool) -> list[Barcode]:
 
 
 def _decode(
-    grey: Grey, *, rotate: bool = False, downscale: bool = False, invert: bool = False
+    grey: Grey, *, rotate: bool = False, downscale: bool = False, invert: bool = False, finer: float = 1.0
 ) -> list[zxingcpp.Barcode]:
+    """Codes that count; `finer`: pixels across bars for each one along them."""
     codes = zxingcpp.read_barcodes(
         grey,
         formats=READ,
@@ -148,7 +149,7 @@ def _decode(
         try_invert=invert,
         text_mode=zxingcpp.TextMode.Plain,
     )
-    return [code for code in codes if not _is_thin(code)]
+    return [code for code in codes if not _is_thin(code, finer)]
 
 
 def _scan_turned(grey: Grey, scale: float) -> list[Barcode]:
@@ -187,7 +188,10 @@ def _read_bars(grey: Grey, scale: float, over: Callable[[], bool]) -> list[Barco
 
 
 def _scan_patch(line: Line, scale: float) -> list[Barcode]:
-    return [_describe(code, _to_picture(_corners(code), line) * scale) for code in _decode(line.patch)]
+    return [
+        _describe(code, _to_picture(_corners(code), line) * scale)
+        for code in _decode(line.patch, finer=FINER)
+    ]
 
 
 def _fit_line(line: Line, scale: float) -> list[Barcode]:
@@ -210,13 +214,14 @@ def _to_picture(corners: npt.NDArray[np.float64], line: Line) -> npt.NDArray[np.
     return corners @ line.to_picture[:, :2].T + line.to_picture[:, 2]
 
 
-def _is_thin(code: zxingcpp.Barcode) -> bool:
+def _is_thin(code: zxingcpp.Barcode, finer: float) -> bool:
     """Whether bars were read along hardly more than one line."""
     if code.format in (_FORMATS.QRCode, _FORMATS.DataMatrix):
         return False
     left_top, right_top, right_bottom, left_bottom = _corners(code)
     thickness = np.linalg.norm(left_top + right_top - left_bottom - right_bottom) / 2
-    return float(thickness) < max(THIN, THIN_SHARE * float(np.linalg.norm(right_top - left_top)))
+    width = float(np.linalg.norm(right_top - left_top)) / finer
+    return float(thickness) < max(THIN, THIN_SHARE * width)
 
 
 def _corners(code: zxingcpp.Barcode) -> npt.NDArray[np.float64]:

@@ -340,6 +340,12 @@ def test_a_finer_detector_needs_less_of_the_frame() -> None:
     assert coarse.values["detector_pixels"] == 0.35 * 416
 
 
+def test_half_of_the_frame_is_enough_for_the_coarsest_detector() -> None:
+    for fill, outcome in ((0.52, Outcome.PASS), (0.48, Outcome.UNCLEAR)):
+        coarse = replace(GENUINE, image_size=96, quality=replace(GOOD, fill=fill))
+        assert image_quality.judge(coarse).check.outcome is outcome
+
+
 def test_without_a_product_its_share_of_the_frame_is_nobodys() -> None:
     check = image_quality.judge(replace(GENUINE, seen=(), quality=replace(GOOD, fill=0.01))).check
     assert check.outcome is Outcome.PASS

@@ -16,6 +16,8 @@ from assay_shared.wire import Outcome
 NAME = "image_quality"
 LEAST_DETECTOR_PIXELS = 185.0
 """Pixels of the detector's frame along the product's long side: how little of it the detector may get."""
+ENOUGH_FILL = 0.5
+"""Share of the picture's length that is always enough, however coarse the detector: it is what we advise."""
 LEAST_SHORT_SIDE = 120.0
 """Pixels of the picture: what was never photographed cannot be enlarged."""
 LEAST_SHARPNESS = 0.0065
@@ -40,29 +42,34 @@ def judge(evidence: Evidence) -> Judged:
     The score is that of the worst: 0.5 at its limit, 1 at twice as good.
     """
     quality = evidence.quality
-    pixels = quality.fill * evidence.image_size if evidence.product else None
-    problems = find_problems(quality, pixels)
-    score = min(1.0, *(0.5 * value for value in _margins(quality, pixels)))
-    values = asdict(quality) | ({} if pixels is None else {"detector_pixels": pixels})
+    size = evidence.image_size if evidence.product else None
+    problems = find_problems(quality, size)
+    score = min(1.0, *(0.5 * value for value in _margins(quality, size)))
+    values = asdict(quality) | ({} if size is None else {"detector_pixels": quality.fill * size})
     if not problems:
         return answer(NAME, Outcome.PASS, "The picture is good enough to judge", score=score, values=values)
     reason = "; ".join(problem for problem, _ in problems)
     return answer(NAME, Outcome.UNCLEAR, reason, *(hint for _, hint in problems), score=score, values=values)
 
 
-def find_problems(quality: Quality, detector_pixels: float | None) -> list[Problem]:
-    """What keeps a picture from being judged; `detector_pixels` along the product in the detector's frame,
-    None where no product was found."""
-    return [*_size_problems(quality, detector_pixels), *_light_problems(quality)]
+def find_problems(quality: Quality, image_size: int | None) -> list[Problem]:
+    """What keeps a picture from being judged; `image_size`: side of the detector's frame in pixels, None
+    where no product was found."""
+    return [*_size_problems(quality, image_size), *_light_problems(quality)]
 
 
-def _size_problems(quality: Quality, detector_pixels: float | None) -> list[Problem]:
+def _size_problems(quality: Quality, image_size: int | None) -> list[Problem]:
     hint = "Move closer: the product should fill at least half of the picture"
     if quality.short_side < LEAST_SHORT_SIDE:
         return [(f"The product is {quality.short_side:.0f} pixels across", hint)]
-    if detector_pixels is not None and detector_pixels < LEAST_DETECTOR_PIXELS:
+    if image_size is not None and quality.fill < _least_fill(image_size):
         return [(f"The product takes {quality.fill:.0%} of the picture's length", hint)]
     return []
+
+
+def _least_fill(image_size: int) -> float:
+    """The share of the picture's length that gives the detector enough of the product."""
+    return min(ENOUGH_FILL, LEAST_DETECTOR_PIXELS / image_size)
 
 
 def _light_problems(quality: Quality) -> list[Problem]:
@@ -90,11 +97,11 @@ def _light_problems(quality: Quality) -> list[Problem]:
     return problems
 
 
-def _margins(quality: Quality, detector_pixels: float | None) -> list[float]:
+def _margins(quality: Quality, image_size: int | None) -> list[float]:
     """How many times better than its limit each measure is."""
     return [
         quality.short_side / LEAST_SHORT_SIDE,
-        2.0 if detector_pixels is None else detector_pixels / LEAST_DETECTOR_PIXELS,
+        2.0 if image_size is None else quality.fill / _least_fill(image_size),
         quality.sharpness / LEAST_SHARPNESS,
         quality.brightness / LEAST_BRIGHTNESS,
         quality.contrast / LEAST_CONTRAST,
