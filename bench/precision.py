@@ -190,6 +190,7 @@ def judge(description: ModelDescription, picture: Picture, fit: Letterbox, found
     evidence = Evidence(
         width=picture.width,
         height=picture.height,
+        image_size=description.image_size,
         quality=measure(picture, product.box if product else None),
         barcodes=(),
         seen=tuple(seen),

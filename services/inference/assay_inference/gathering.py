@@ -73,6 +73,7 @@ class Gatherer:
         return Evidence(
             width=case.picture.width,
             height=case.picture.height,
+            image_size=description.image_size,
             quality=quality,
             barcodes=tuple(reading.codes),
             seen=see_alone(case.seen, product, others),
