@@ -16,9 +16,10 @@ from assay_shared.appearance.patches import Pixels
 from assay_shared.appearance.proportions import Plane
 from assay_shared.appearance.reference import make_reference
 from assay_shared.appearance.robust import Gaussian, Regression
+from assay_shared.appearance.standard import Standard
 from assay_shared.appearance.statistics import CAUSES, Statistics
 
-FORMAT = 1
+FORMAT = 2
 MOST_BYTES = 3_000_000
 """Of one product's file."""
 REGRESSION = ("centre", "spread", "slopes", "middle", "low", "high")
@@ -51,10 +52,12 @@ def pack_appearance(model: AppearanceModel) -> bytes:
         "stretch": np.array([statistics.stretch, statistics.stretch_spread]),
         "limits": np.array([model.limits.density, model.limits.softness, model.limits.agreement]),
         **{f"fine.{name}": getattr(statistics.fine, name) for name in REGRESSION},
+        **{f"standard.{name}": getattr(model.standard.usual, name) for name in REGRESSION},
+        "standard.above": model.standard.spread,
     }
     for name, calibration in (*model.calibrations.items(), ("joint", model.joint)):
         arrays[f"calibration.{name}"] = np.append(
-            [calibration.edge, calibration.scale, calibration.count], calibration.scores
+            [calibration.edge, calibration.scale, calibration.count, calibration.beyond], calibration.scores
         )
     return bytes(save({name: np.ascontiguousarray(values) for name, values in arrays.items()}))
 
@@ -90,12 +93,15 @@ def _build(arrays: Mapping[str, npt.NDArray[np.generic]]) -> AppearanceModel:
     )
     calibrations = {}
     for name in (*CAUSES, "joint"):
-        edge, scale, count, *scores = take(f"calibration.{name}")
-        calibrations[name] = Calibration(np.array(scores), float(edge), float(scale), int(count))
+        edge, scale, count, beyond, *scores = take(f"calibration.{name}")
+        calibrations[name] = Calibration(np.array(scores), float(edge), float(scale), int(count), int(beyond))
     joint = calibrations.pop("joint")
     reference = make_reference(_decompress(arrays["reference"], cv2.IMREAD_COLOR), np.asarray(mask), modes)
+    standard = Standard(
+        Regression(**{name: take(f"standard.{name}") for name in REGRESSION}), take("standard.above")
+    )
     return AppearanceModel(
-        reference, statistics, calibrations, joint, Limits(*(float(limit) for limit in limits))
+        reference, statistics, standard, calibrations, joint, Limits(*(float(limit) for limit in limits))
     )
 
 

@@ -16,7 +16,8 @@ CAUSES = {
     "proportions": "the proportions of the face differ",
     "structure": "something is printed that should not be, or is missing",
     "colour": "a part of the print has other colours",
-    "detail": "a part of the print has other detail",
+    "loss": "a part of the print lacks detail",
+    "excess": "a part of the print has detail that should not be there",
     "shift": "a part of the print is not in its place",
 }
 """By cause, what a person can look for."""
