@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import multiprocessing
 import multiprocessing.connection
 import os
@@ -16,14 +17,15 @@ from pathlib import Path
 import cv2
 
 from assay_shared import logs
-from assay_shared.appearance.explanation import draw_explanation, encode_explanation
-from assay_shared.appearance.files import unpack_appearance
+from assay_shared.appearance.explanation import draw_explanation, draw_patch, encode_explanation
+from assay_shared.appearance.files import unpack_any
 from assay_shared.appearance.model import AppearanceModel
 from assay_shared.appearance.patches import Patch
+from assay_shared.appearance.whole import WholeModel
 from assay_shared.errors import Unavailable
 
 log = logs.get_logger(__name__)
-_models: OrderedDict[str, tuple[int, AppearanceModel]] = OrderedDict()
+_models: OrderedDict[str, tuple[int, AppearanceModel | WholeModel]] = OrderedDict()
 _max_bytes = 0
 
 
@@ -32,7 +34,8 @@ class Appearance:
     """What a worker found of a product: `p`, the chance of a genuine photo to depart as far, None where the
     photo could not be aligned; the same by cause; shares `covered` of the print judged and under `glare`;
     `density` photo pixels a frame pixel and `softness` of edges in frame pixels, each with what the genuine
-    photos allow; `picture` explains it (JPEG)."""
+    photos allow; `picture` explains it (JPEG). `whole`: there is no print to compare, only the product as a
+    whole; covered, glare and softness then say nothing."""
 
     p: float | None = None
     causes: dict[str, float] | None = None
@@ -42,6 +45,7 @@ class Appearance:
     least_density: float = 0.0
     softness: float = 0.0
     most_softness: float = 0.0
+    whole: bool = False
     picture: bytes = field(default=b"", repr=False)
 
 
@@ -83,6 +87,8 @@ class AppearanceWorkers:
 def judge_patch(path: str, patch: Patch) -> Appearance:
     """The work of one worker. Raises OSError and AppearanceFileCorrupt."""
     model = _load(path)
+    if isinstance(model, WholeModel):
+        return _judge_whole(model, patch)
     found = model.judge(patch)
     picture = encode_explanation(draw_explanation(model, patch, found))
     if found.p is None or found.measures is None:
@@ -102,12 +108,26 @@ def judge_patch(path: str, patch: Patch) -> Appearance:
     )
 
 
-def _load(path: str) -> AppearanceModel:
+def _judge_whole(model: WholeModel, patch: Patch) -> Appearance:
+    found = model.judge(patch)
+    return Appearance(
+        p=found.p,
+        causes=dict(found.causes),
+        covered=1.0,
+        density=found.density,
+        least_density=model.density,
+        most_softness=math.inf,
+        whole=True,
+        picture=encode_explanation(draw_patch(patch)),
+    )
+
+
+def _load(path: str) -> AppearanceModel | WholeModel:
     if path in _models:
         _models.move_to_end(path)
         return _models[path][1]
-    model = unpack_appearance(Path(path).read_bytes())
-    pixels = model.reference.pixels.nbytes
+    model = unpack_any(Path(path).read_bytes())
+    pixels = 0 if isinstance(model, WholeModel) else model.reference.pixels.nbytes
     # Pixels, their half, and four bands of four bytes: what a reference is made of.
     _models[path] = (pixels + pixels // 4 + 16 * pixels // 3, model)
     while len(_models) > 1 and sum(size for size, _ in _models.values()) > _max_bytes:

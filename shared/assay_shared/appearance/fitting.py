@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from assay_shared.appearance.alignment import Aligned, align_patch
 from assay_shared.appearance.calibration import calibrate
 from assay_shared.appearance.measures import Measures, measure
 from assay_shared.appearance.model import LEAST_COVERED, AppearanceModel, Limits, find_conditions
-from assay_shared.appearance.patches import Doubles, Patch
+from assay_shared.appearance.patches import Patch
 from assay_shared.appearance.reference import (
     Reference,
     Sources,
@@ -22,8 +22,9 @@ from assay_shared.appearance.reference import (
     merge,
     read_sources,
 )
-from assay_shared.appearance.standard import Standard, fit_standard, join
+from assay_shared.appearance.standard import join, standardise_without
 from assay_shared.appearance.statistics import CAUSES, fit_statistics
+from assay_shared.appearance.whole import WholeModel, fit_whole
 
 FOLDS = 5
 LEAST_PHOTOS = 15
@@ -34,18 +35,31 @@ LEAST_ALIGNED_SHARE = 0.7
 
 @dataclass(frozen=True)
 class Fit:
-    """A model, or the reason why there is none; how many photos were aligned, of how many."""
+    """A model, or the reason why there is none, and then `whole`, a weaker one, if the photos are enough for
+    that; how many photos were aligned, of how many."""
 
     model: AppearanceModel | None
     reason: str
     photos: int
     aligned: int
+    whole: WholeModel | None = None
 
 
 def fit_appearance(patches: Sequence[Patch], groups: Sequence[str] | None = None) -> Fit:
-    """Fits the appearance of a product to patches of its genuine photos.
+    """Fits the appearance of a product to patches of its genuine photos; as a whole where they share no print
+    to align by.
 
     `groups`: near-duplicates share a name, and a fold.
+    """
+    names = list(groups) if groups else [str(place) for place in range(len(patches))]
+    fit = _fit_aligned(patches, names)
+    if fit.model is not None or len(set(names)) < LEAST_PHOTOS:
+        return fit
+    return replace(fit, whole=fit_whole(patches, names))
+
+
+def _fit_aligned(patches: Sequence[Patch], groups: Sequence[str]) -> Fit:
+    """Fits the print that the photos share.
 
     Whatever has seen a photo is left out for it: it is measured against a reference made without its fold,
     scored by statistics of the other folds, and standardised by the others' scores. What a new
@@ -64,7 +78,7 @@ def fit_appearance(patches: Sequence[Patch], groups: Sequence[str] | None = None
     if len(kept) < max(LEAST_PHOTOS, LEAST_ALIGNED_SHARE * count):
         reason = f"only {len(kept)} of {count} photos could be aligned: there is too little print"
         return Fit(None, reason, count, len(kept))
-    names = [groups[i] if groups else str(i) for i in kept]
+    names = [groups[i] for i in kept]
     folds = _deal(names)
     found = _measure_out_of_fold(sources, aligned, kept, folds, reference)
     places = [place for place, one in enumerate(found) if one is not None]
@@ -124,22 +138,6 @@ def _measure(sources: Sources, place: int, reference: Reference) -> Measures | N
     measured = None if aligned is None else measure(aligned, patch, reference)
     # A new photo that hides as much is not judged, so what this one shows says nothing of those that are.
     return measured if measured is not None and measured.covered >= LEAST_COVERED else None
-
-
-def standardise_without(
-    scores: Doubles, conditions: Doubles, groups: Sequence[str]
-) -> tuple[Standard, Doubles]:
-    """The standard of all photos' scores (n, c), and each photo's (n, c) by the standard of the others.
-
-    Group by group, not fold by fold: of the few odd photos that say how far such go, a fold can hold all.
-    """
-    standardised = np.zeros_like(scores)
-    names = np.array(groups)
-    for group in dict.fromkeys(groups):
-        own = names == group
-        others = fit_standard(scores[~own], conditions[~own])
-        standardised[own] = others.standardise(scores[own], conditions[own])
-    return fit_standard(scores, conditions), standardised
 
 
 def _find_limits(measured: Sequence[Measures]) -> Limits:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,6 +41,22 @@ def fit_standard(scores: Doubles, conditions: Doubles) -> Standard:
     spread = np.sqrt((above**2).sum(0) / count) + 1e-6
     moved = Regression(usual.centre, usual.spread, usual.slopes, usual.middle + middle, usual.low, usual.high)
     return Standard(moved, spread)
+
+
+def standardise_without(
+    scores: Doubles, conditions: Doubles, groups: Sequence[str]
+) -> tuple[Standard, Doubles]:
+    """The standard of all photos' scores (n, c), and each photo's (n, c) by the standard of the others.
+
+    Group by group, not fold by fold: of the few odd photos that say how far such go, a fold can hold all.
+    """
+    standardised = np.zeros_like(scores)
+    names = np.array(groups)
+    for group in dict.fromkeys(groups):
+        own = names == group
+        others = fit_standard(scores[~own], conditions[~own])
+        standardised[own] = others.standardise(scores[own], conditions[own])
+    return fit_standard(scores, conditions), standardised
 
 
 def join(standardised: Doubles) -> Doubles:

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from assay_shared.appearance.calibration import calibrate
-from assay_shared.appearance.fitting import standardise_without
-from assay_shared.appearance.standard import fit_standard, join
+from assay_shared.appearance.standard import fit_standard, join, standardise_without
 
 Doubles = npt.NDArray[np.float64]
 SHARE = 0.02
