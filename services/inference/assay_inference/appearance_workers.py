@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import multiprocessing
 import multiprocessing.connection
 import os
@@ -20,15 +21,21 @@ import numpy as np
 
 from assay_inference.shared_pixels import PixelPlace, SharedPixels
 from assay_shared import logs
-from assay_shared.appearance.explanation import draw_explanation, encode_explanation, sketch_explanation
-from assay_shared.appearance.files import unpack_appearance
+from assay_shared.appearance.explanation import (
+    draw_explanation,
+    draw_patch,
+    encode_explanation,
+    sketch_explanation,
+)
+from assay_shared.appearance.files import unpack_any
 from assay_shared.appearance.model import AppearanceModel
 from assay_shared.appearance.patches import Patch
-from assay_shared.appearance.sketches import pack_sketch, unpack_sketch
+from assay_shared.appearance.sketches import Sketch, pack_sketch, unpack_sketch
+from assay_shared.appearance.whole import WholeModel
 from assay_shared.errors import Unavailable
 
 log = logs.get_logger(__name__)
-_models: OrderedDict[str, tuple[int, AppearanceModel]] = OrderedDict()
+_models: OrderedDict[str, tuple[int, AppearanceModel | WholeModel]] = OrderedDict()
 _max_bytes = 0
 _NOTHING = np.zeros((0, 0, 3), np.uint8)
 Given = TypeVar("Given")
@@ -40,7 +47,8 @@ class Appearance:
     """What a worker found of a product: `p`, the chance of a genuine photo to depart as far, None where the
     photo could not be aligned; the same by cause; shares `covered` of the print judged and under `glare`;
     `density` photo pixels a frame pixel and `softness` of edges in frame pixels, each with what the genuine
-    photos allow; `sketch`, what a picture that explains it is drawn from."""
+    photos allow; `sketch`, what a picture that explains it is drawn from. `whole`: there is no print to
+    compare, only the product as a whole; covered, glare and softness then say nothing."""
 
     p: float | None = None
     causes: dict[str, float] | None = None
@@ -50,6 +58,7 @@ class Appearance:
     least_density: float = 0.0
     softness: float = 0.0
     most_softness: float = 0.0
+    whole: bool = False
     sketch: bytes = field(default=b"", repr=False)
 
 
@@ -110,6 +119,8 @@ class AppearanceWorkers:
 def judge_patch(path: str, place: PatchPlace) -> Appearance:
     """The work of one worker. Raises OSError and AppearanceFileCorrupt."""
     model, patch = _load(path), replace(place.patch, pixels=place.pixels.read())
+    if isinstance(model, WholeModel):
+        return _judge_whole(model, patch)
     found = model.judge(patch)
     sketch = pack_sketch(sketch_explanation(model, patch, found))
     if found.p is None or found.measures is None:
@@ -131,15 +142,32 @@ def judge_patch(path: str, place: PatchPlace) -> Appearance:
 
 def draw_sketch(path: str, sketch: bytes) -> bytes:
     """The picture of a sketch (JPEG). Raises OSError, AppearanceFileCorrupt and SketchCorrupt."""
-    return encode_explanation(draw_explanation(_load(path).reference, unpack_sketch(sketch)))
+    model, drawn = _load(path), unpack_sketch(sketch)
+    if isinstance(model, WholeModel):
+        return encode_explanation(draw_patch(drawn.patch))
+    return encode_explanation(draw_explanation(model.reference, drawn))
 
 
-def _load(path: str) -> AppearanceModel:
+def _judge_whole(model: WholeModel, patch: Patch) -> Appearance:
+    found = model.judge(patch)
+    return Appearance(
+        p=found.p,
+        causes=dict(found.causes),
+        covered=1.0,
+        density=found.density,
+        least_density=model.density,
+        most_softness=math.inf,
+        whole=True,
+        sketch=pack_sketch(Sketch(patch, None, np.zeros(0, np.float32), ())),
+    )
+
+
+def _load(path: str) -> AppearanceModel | WholeModel:
     if path in _models:
         _models.move_to_end(path)
         return _models[path][1]
-    model = unpack_appearance(Path(path).read_bytes())
-    pixels = model.reference.pixels.nbytes
+    model = unpack_any(Path(path).read_bytes())
+    pixels = 0 if isinstance(model, WholeModel) else model.reference.pixels.nbytes
     # Pixels, their half, and four bands of four bytes: what a reference is made of.
     _models[path] = (pixels + pixels // 4 + 16 * pixels // 3, model)
     while len(_models) > 1 and sum(size for size, _ in _models.values()) > _max_bytes:

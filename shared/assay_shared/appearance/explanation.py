@@ -75,6 +75,11 @@ def draw_explanation(reference: Reference, sketch: Sketch) -> Pixels:
     return _lay([_fit(panel) for panel in panels])
 
 
+def draw_patch(patch: Patch) -> Pixels:
+    """The picture (HEIGHT, w, 3) of a product that has no print to compare: the photo alone."""
+    return _fit(patch.pixels)
+
+
 def encode_explanation(picture: Pixels) -> bytes:
     """The picture as JPEG."""
     done, data = cv2.imencode(

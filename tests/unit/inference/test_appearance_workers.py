@@ -14,9 +14,10 @@ import pytest
 
 from assay_inference.appearance_workers import Appearance, AppearanceWorkers
 from assay_shared.appearance.explanation import HEIGHT
-from assay_shared.appearance.files import pack_appearance
+from assay_shared.appearance.files import pack_appearance, pack_whole
 from assay_shared.appearance.fitting import LEAST_PHOTOS, fit_appearance
 from assay_shared.appearance.patches import Patch, cut_patch
+from assay_shared.appearance.whole import fit_whole
 from assay_shared.errors import Unavailable
 from tests.support.prints import draw_art, photograph
 
@@ -58,6 +59,19 @@ def test_a_genuine_photo_is_judged_and_another_print_is_not(workers: AppearanceW
     assert genuine.covered > 0.9
     assert genuine.density > genuine.least_density > 0
     assert other.p is None
+
+
+def test_a_product_without_print_is_judged_as_a_whole(workers: AppearanceWorkers, tmp_path: Path) -> None:
+    patches = [take(2, seed) for seed in range(LEAST_PHOTOS)]
+    path = tmp_path / "0.safetensors"
+    path.write_bytes(pack_whole(fit_whole(patches, [str(seed) for seed in range(LEAST_PHOTOS)])))
+    (found,) = judge(workers, path, take(2, 304))
+    assert found.whole
+    assert found.p is not None
+    assert found.causes is not None
+    assert found.causes.keys() == {"colour", "fineness"}
+    assert found.density > found.least_density > 0
+    assert asyncio.run(workers.draw(path, found.sketch)).startswith(b"\xff\xd8")
 
 
 def test_a_worker_that_dies_is_replaced(workers: AppearanceWorkers, file: Path) -> None:

@@ -78,7 +78,7 @@ def test_every_genuine_photo_aligns_and_few_are_doubted(model: AppearanceModel) 
     [
         (shift_hue, ["ink"]),
         (coarsen, ["fineness"]),
-        (blot_out, ["structure 1", "structure 3", "colour 3", "detail 1"]),
+        (blot_out, ["structure 1", "structure 3", "colour 3", "loss 1"]),
     ],
 )
 def test_a_fake_is_doubted_for_its_cause(model: AppearanceModel, forge, causes: list[str]) -> None:  # type: ignore[no-untyped-def]
