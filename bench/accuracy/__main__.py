@@ -12,7 +12,8 @@ score, and the nearest neighbour among the training photos of a whole-crop embed
 
 What was measured is kept in RESULTS and not measured again until the code or the boxes change: two minutes a
 brand on two cores. Brands of the tuning families are listed apart. With `--train 30` fewer photos are learnt
-from, and the table says how much that costs where RESULTS has both.
+from, and the table says how much that costs where RESULTS has both. `--shrink 0.5` judges each photo of half
+the pixels each way as well, for the curve by size.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from pathlib import Path
 
 from assay_shared.wire import DOUBTED_SHARE
 from bench.accuracy import curves, tables
-from bench.accuracy.cases import rule_on_brand
+from bench.accuracy.cases import Case, rule_on_brand
 from bench.accuracy.detectors import Detections, find_detections, train_once
 from bench.accuracy.judging import find_results, measure_once
 from bench.accuracy.summary import print_summary
@@ -44,7 +45,13 @@ def main() -> None:
         for name in names:
             train_once(asked.photos / name, asked.results, asked.train)
     tasks = [
-        (asked.photos / name, asked.results, asked.train, _find_boxes(asked, name, asked.train))
+        (
+            asked.photos / name,
+            asked.results,
+            asked.train,
+            _find_boxes(asked, name, asked.train),
+            asked.shrink,
+        )
         for name in names
     ]
     if asked.jobs > 1:
@@ -82,6 +89,9 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--detector", action="store_true", help="train the detectors that are missing")
     parser.add_argument("--annotated", action="store_true", help="use no detector's boxes")
     parser.add_argument("--share", type=float, default=DOUBTED_SHARE, help="of genuine products to doubt")
+    parser.add_argument(
+        "--shrink", type=float, nargs="*", default=[], help="judge photos of this share of pixels too"
+    )
     parser.add_argument("--jobs", type=int, default=1, help="brands at a time, a process each")
     return parser.parse_args()
 
@@ -101,8 +111,19 @@ def _read(asked: argparse.Namespace, names: Sequence[str], train: int) -> list[B
         folder = asked.photos / name
         results = find_results(folder, asked.results, train, _find_boxes(asked, name, train))
         if results is not None:
-            found.append(Brand(name, results, rule_on_brand(folder, results, asked.share)))
+            cases = rule_on_brand(folder, results, asked.share)
+            found.append(Brand(name, results, cases, _read_shrunk(asked, folder, train)))
     return found
+
+
+def _read_shrunk(asked: argparse.Namespace, folder: Path, train: int) -> list[Case]:
+    cases: list[Case] = []
+    for shrunk in asked.shrink:
+        boxes = _find_boxes(asked, folder.name, train)
+        results = find_results(folder, asked.results, train, boxes, shrunk)
+        if results is not None:
+            cases += rule_on_brand(folder, results, asked.share, shrunk)
+    return cases
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from assay_inference.checks import appearance, image_quality, run_checks
 from assay_inference.checks.evidence import Evidence
@@ -20,7 +19,8 @@ FOUND = 0.5
 
 @dataclass(frozen=True)
 class Case:
-    """One photo, ruled on. `kind`: genuine, a kind of fake, or another product; `facts` of the manifest.
+    """One photo, ruled on. `kind`: genuine, a kind of fake, or another product; `long_side` of the product
+    in pixels, 0 where the manifest does not say.
 
     `adequate`: the check `image_quality` passes; `compared`: the check `appearance` answers, so the print
     could be compared; `p` its p-value, None where it has none. `score` and `verdict` of the verification;
@@ -31,7 +31,7 @@ class Case:
 
     brand: str
     kind: str
-    facts: dict[str, Any]
+    long_side: float
     adequate: bool
     compared: bool
     p: float | None
@@ -58,12 +58,13 @@ class Case:
         return self.kind == OTHERS
 
 
-def rule_on_brand(folder: Path, results: Results, share: float) -> list[Case]:
-    """All tested photos of a brand, ruled on at a share of genuine products that may be doubted."""
-    return list(_rule_on_each(folder, results, share))
+def rule_on_brand(folder: Path, results: Results, share: float, shrunk: float = 1.0) -> list[Case]:
+    """All tested photos of a brand, ruled on at a share of genuine products that may be doubted; `shrunk` is
+    the share of its pixels each way that was measured."""
+    return list(_rule_on_each(folder, results, share, shrunk))
 
 
-def _rule_on_each(folder: Path, results: Results, share: float) -> Iterator[Case]:
+def _rule_on_each(folder: Path, results: Results, share: float, shrunk: float) -> Iterator[Case]:
     roles = read_roles(folder)
     required = {label: tuple(marks) for label, marks in results.required_marks.items()}
     for photo in list_photos(folder, TESTED):
@@ -92,7 +93,7 @@ def _rule_on_each(folder: Path, results: Results, share: float) -> Iterator[Case
         yield Case(
             brand=folder.name,
             kind=photo.kind,
-            facts=photo.facts,
+            long_side=shrunk * float(photo.facts.get("product_long_side", 0)),
             adequate=outcomes[image_quality.NAME] is Outcome.PASS,
             compared=outcomes[appearance.NAME] in (Outcome.PASS, Outcome.FAIL),
             p=one.appearance.p if one.appearance is not None else None,

@@ -22,7 +22,7 @@ from bench.accuracy.tables import (
 
 SHARES = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
 """Settings of `doubted_share` to show."""
-SIZES = (0, 600, 1100, 1300, 1500, 1700, 10_000)
+SIZES = (1, 400, 500, 600, 700, 850, 1000, 1200, 1400, 1600, 1800, 10_000)
 """Edges of bins of the product's long side, pixels."""
 
 
@@ -45,22 +45,26 @@ def print_shares(brands: Sequence[Brand]) -> None:
 
 
 def print_sizes(brands: Sequence[Brand]) -> None:
-    """Areas by the size of the product."""
-    print("\nArea by the product's long side in pixels, adequate pictures:\n")
-    print_head(["pixels", "genuine", "fakes", *KINDS, "all kinds"])
+    """Areas by the size of the product, and how many genuine photos can be compared there."""
+    print("\nArea by the product's long side in pixels, adequate pictures, whether compared or not:\n")
+    print_head(["pixels", "genuine", "fakes", "genuine compared", *KINDS, "all kinds"])
+    everything = [Brand(brand.name, brand.results, brand.cases + brand.shrunk) for brand in brands]
     for low, high in pairwise(SIZES):
 
         def fits(case: Case, low: int = low, high: int = high) -> bool:
-            size = case.facts.get("product_long_side")
-            return case.adequate and size is not None and low <= size < high
+            return case.adequate and low <= case.long_side < high
 
-        there = [case for brand in brands for case in brand.cases if fits(case)]
+        there = [case for brand in everything for case in brand.cases if fits(case)]
         counts = [sum(case.genuine for case in there), sum(case.fake for case in there)]
         if not all(counts):
             continue
-        cells = [measure_brands(brands, read_p, fits, [kind]) for kind in KINDS]
-        cells.append(measure_brands(brands, read_p, fits))
-        print_row(f"{low}-{high}", [*map(str, counts), *map(describe, cells)])
+        compared = count_brands(
+            everything, lambda case: case.genuine and fits(case), lambda case: case.compared
+        )
+        cells = [describe(compared, as_share=True)]
+        cells += [describe(measure_brands(everything, read_p, fits, [kind])) for kind in KINDS]
+        cells.append(describe(measure_brands(everything, read_p, fits)))
+        print_row(f"{low}-{high}", [*map(str, counts), *cells])
 
 
 def print_costs(brands: Sequence[Brand]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -18,19 +18,25 @@ BACKBONE = 10
 """Layers of the network up to its neck."""
 
 
-def make_embedder() -> Callable[[Patch], Doubles]:
-    """What gives a unit vector (d,) of a patch."""
-    model = build_trainable("yolov5nu", 1)
-    load_base_weights(model, find_bundled("yolov5nu"))
-    backbone = model.eval().model[:BACKBONE]
+class Neighbours:
+    """The training photos of a product by their embeddings."""
 
-    def embed(patch: Patch) -> Doubles:
+    def __init__(self, patches: Sequence[Patch]) -> None:
+        model = build_trainable("yolov5nu", 1)
+        load_base_weights(model, find_bundled("yolov5nu"))
+        self._backbone = model.eval().model[:BACKBONE]
+        self._known = np.stack([self._embed(patch) for patch in patches])
+
+    def find_likeness(self, patch: Patch) -> float:
+        """The cosine of the angle to the nearest of them, -1 to 1."""
+        return float((self._known @ self._embed(patch)).max())
+
+    def _embed(self, patch: Patch) -> Doubles:
+        """A unit vector (d,)."""
         square = cv2.resize(patch.pixels, (CROP, CROP), interpolation=cv2.INTER_AREA)
         with torch.inference_mode():
             found = torch.from_numpy(square).permute(2, 0, 1)[None].float() / 255
-            for layer in backbone:
+            for layer in self._backbone:
                 found = layer(found)
         vector = found.mean((2, 3))[0].numpy().astype(np.float64)
         return np.asarray(vector / np.linalg.norm(vector))
-
-    return embed

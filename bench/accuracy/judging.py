@@ -9,11 +9,10 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
-import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict
 
@@ -23,21 +22,15 @@ import assay_inference.recapture
 import assay_shared.appearance
 import assay_shared.reduction
 from assay_inference.appearance_workers import Appearance, judge_patch
-from assay_inference.checks.evidence import Seen, pick_product
-from assay_inference.quality import Quality, measure
+from assay_inference.checks.evidence import Seen
+from assay_inference.quality import Quality
 from assay_shared.appearance.files import pack_appearance
 from assay_shared.appearance.fitting import fit_appearance
-from assay_shared.appearance.patches import Patch, cut_patch
-from assay_shared.detector.overlap import measure_overlap
-from assay_shared.wire import LabelRole
-from assay_trainer.appearances import LEAST_OVERLAP
+from bench.accuracy.cutting import cut_learnt, cut_tested
 from bench.accuracy.detectors import Detections
-from bench.accuracy.embedding import make_embedder
+from bench.accuracy.embedding import Neighbours
 from bench.accuracy.kept import KEY, find_source, hash_sources, keep
-from bench.accuracy.photos import PRODUCT, TESTED, TRAIN, Box, Photo, list_photos, read_roles
-
-SURE = 0.5
-"""Threshold of annotated boxes, whose confidence is 1."""
+from bench.accuracy.photos import TESTED, TRAIN, list_photos, read_roles
 
 
 class Measured(BaseModel):
@@ -71,23 +64,35 @@ class Results(BaseModel):
     measured: dict[str, Measured]
 
 
-def find_results(folder: Path, kept: Path, train: int, detections: Detections | None) -> Results | None:
-    """What was kept of a brand; None where it is to be measured yet."""
-    path = _place(folder, kept, train, detections)
+def find_results(
+    folder: Path, kept: Path, train: int, detections: Detections | None, share: float = 1.0
+) -> Results | None:
+    """What was kept of a brand, its tested photos shrunk to a share; None where it is to be measured yet."""
+    path = _name(_place(folder, kept, train, detections), share)
     return Results.model_validate_json(path.read_bytes()) if path.exists() else None
 
 
-def measure_once(folder: Path, kept: Path, train: int, detections: Detections | None) -> None:
-    """Measures a brand's photos and keeps what was found, unless that was done before."""
+def measure_once(
+    folder: Path, kept: Path, train: int, detections: Detections | None, shares: Sequence[float]
+) -> None:
+    """Measures a brand's photos, and shrunk to these shares, and keeps what was found, unless that was done
+    before."""
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
-    path = _place(folder, kept, train, detections)
-    if path.exists():
-        return
-    started = time.monotonic()
-    results = _measure_brand(folder, path.with_suffix(".safetensors"), train, detections)
-    keep(path, results.model_dump_json().encode())
-    print(f"{folder.name}: measured in {time.monotonic() - started:.0f} s", flush=True)
+    place = _place(folder, kept, train, detections)
+    model = place.with_name(place.name + ".safetensors")
+    whole = find_results(folder, kept, train, detections)
+    if whole is None:
+        started = time.monotonic()
+        whole = _measure_brand(folder, model, train, detections)
+        keep(_name(place, 1.0), whole.model_dump_json().encode())
+        print(f"{folder.name}: measured in {time.monotonic() - started:.0f} s", flush=True)
+    for share in shares:
+        if find_results(folder, kept, train, detections, share) is None:
+            fitted = model if whole.bytes else None
+            measured = _measure_tested(folder, fitted, detections, None, share)
+            shrunk = whole.model_copy(update={"measured": measured})
+            keep(_name(place, share), shrunk.model_dump_json().encode())
 
 
 def _place(folder: Path, kept: Path, train: int, detections: Detections | None) -> Path:
@@ -106,37 +111,49 @@ def _place(folder: Path, kept: Path, train: int, detections: Detections | None) 
     boxes = "annotated"
     if detections is not None:
         boxes = "detector-" + hashlib.sha256(detections.model_dump_json().encode()).hexdigest()[:KEY]
-    return kept / "measured" / sources / f"{folder.name}-{train}-{boxes}.json"
+    return kept / "measured" / sources / f"{folder.name}-{train}-{boxes}"
 
 
-@dataclass(frozen=True)
-class _Cut:
-    """A photo's size, what was seen, the quality of its product and its patch (None: no product)."""
-
-    width: int
-    height: int
-    seen: list[Seen]
-    quality: Quality
-    patch: Patch | None
+def _name(place: Path, share: float) -> Path:
+    return place.with_name(f"{place.name}{'' if share == 1 else f'-shrunk-{share:g}'}.json")
 
 
 def _measure_brand(folder: Path, model: Path, train: int, detections: Detections | None) -> Results:
-    roles = read_roles(folder)
-    patches = [_cut_learnt(photo, detections) for photo in list_photos(folder, (TRAIN,), train)]
+    patches = [cut_learnt(photo, detections) for photo in list_photos(folder, (TRAIN,), train)]
     started = time.perf_counter()
     fit = fit_appearance(patches)
     seconds = time.perf_counter() - started
     if fit.model is not None:
         keep(model, pack_appearance(fit.model))
-    embed = make_embedder()
-    known = np.stack([embed(patch) for patch in patches])
+    fitted = model if fit.model is not None else None
+    return Results(
+        seconds=round(seconds, 1),
+        reason=fit.reason,
+        photos=fit.photos,
+        aligned=fit.aligned,
+        bytes=model.stat().st_size if fitted else 0,
+        by_detector=detections is not None,
+        required_marks=detections.required_marks if detections is not None else {},
+        measured=_measure_tested(folder, fitted, detections, Neighbours(patches)),
+    )
+
+
+def _measure_tested(
+    folder: Path,
+    model: Path | None,
+    detections: Detections | None,
+    neighbours: Neighbours | None,
+    share: float = 1.0,
+) -> dict[str, Measured]:
+    """All photos but those learnt from, shrunk to a share, by name."""
+    roles = read_roles(folder)
     measured = {}
     for photo in list_photos(folder, TESTED):
-        cut = _cut_tested(photo, detections, roles)
+        cut = cut_tested(photo, detections, roles, share)
         appearance, likeness, spent = None, float("nan"), 0.0
-        if cut.patch is not None:
-            likeness = float((known @ embed(cut.patch)).max())
-        if cut.patch is not None and fit.model is not None:
+        if cut.patch is not None and neighbours is not None:
+            likeness = neighbours.find_likeness(cut.patch)
+        if cut.patch is not None and model is not None:
             begun = time.perf_counter()
             appearance = replace(judge_patch(str(model), cut.patch), picture=b"")
             spent = 1000 * (time.perf_counter() - begun)
@@ -149,49 +166,4 @@ def _measure_brand(folder: Path, model: Path, train: int, detections: Detections
             likeness=likeness,
             milliseconds=round(spent, 1),
         )
-    return Results(
-        seconds=round(seconds, 1),
-        reason=fit.reason,
-        photos=fit.photos,
-        aligned=fit.aligned,
-        bytes=model.stat().st_size if fit.model is not None else 0,
-        by_detector=detections is not None,
-        required_marks=detections.required_marks if detections is not None else {},
-        measured=measured,
-    )
-
-
-def _cut_learnt(photo: Photo, detections: Detections | None) -> Patch:
-    """The product of a training photo, cut out as the trainer does (assay_trainer.appearances)."""
-    box = photo.move_annotation().box
-    if detections is not None:
-        true = np.array([photo.read_annotation()[0].box], np.float32)
-        mine = np.array([one.box for one in detections.found[photo.name] if one.label == PRODUCT], np.float32)
-        overlaps = measure_overlap(mine.reshape(-1, 4), true)[:, 0] if len(mine) else np.zeros(0)
-        near = len(overlaps) and overlaps.max() >= LEAST_OVERLAP
-        left, top, right, bottom = map(float, mine[int(overlaps.argmax())] if near else true[0])
-        box = (left, top, right, bottom)
-    picture = photo.read()
-    left, top, right, bottom = (edge / picture.scale for edge in box)
-    return cut_patch(picture.pixels, (left, top, right, bottom))
-
-
-def _cut_tested(photo: Photo, detections: Detections | None, roles: dict[str, LabelRole]) -> _Cut:
-    """The product of a photo to be judged, cut out and measured as the verify API does (verifier)."""
-    picture = photo.read()
-    if detections is None:
-        found: Sequence[Box] = [photo.move_annotation()]
-    else:
-        found = [one.to_box() for one in detections.found[photo.name]]
-    thresholds = detections.thresholds if detections is not None else {}
-    seen = [
-        Seen(one.label, roles[one.label], one.confidence, thresholds.get(one.label, SURE), one.box)
-        for one in found
-    ]
-    product = pick_product(tuple(seen), None)
-    quality = measure(picture, product.box if product else None)
-    patch = None
-    if product is not None:
-        left, top, right, bottom = (edge / picture.scale for edge in product.box)
-        patch = cut_patch(picture.pixels, (left, top, right, bottom))
-    return _Cut(picture.width, picture.height, seen, quality, patch)
+    return measured

@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
 from assay_inference.geometry import Rectangle
@@ -48,9 +49,14 @@ class Photo:
         """The file under the brand's folder."""
         return f"{self.kind}/{self.path.name}"
 
-    def read(self) -> Picture:
-        """The picture, decoded as serving decodes it."""
-        return decode(self.path.read_bytes(), MAX_PIXELS)
+    def read(self, share: float = 1.0) -> Picture:
+        """The picture, decoded as serving decodes it; of fewer pixels, `share` each way."""
+        picture = decode(self.path.read_bytes(), MAX_PIXELS)
+        if share == 1:
+            return picture
+        pixels = cv2.resize(picture.pixels, None, fx=share, fy=share, interpolation=cv2.INTER_AREA)
+        width, height = round(share * picture.width), round(share * picture.height)
+        return Picture(np.asarray(pixels, np.uint8), width, height, b"")
 
     def read_annotation(self) -> list[Box]:
         """Its annotation, the product first; the whole photo for another product's, which has none."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -20,11 +20,12 @@ Choice = Callable[[Case], bool]
 
 @dataclass(frozen=True)
 class Brand:
-    """A brand's results and its photos, ruled on."""
+    """A brand's results and its photos, ruled on; `shrunk`, the same photos of fewer pixels."""
 
     name: str
     results: Results
     cases: list[Case]
+    shrunk: list[Case] = field(default_factory=list)
 
 
 def read_p(case: Case) -> float | None:

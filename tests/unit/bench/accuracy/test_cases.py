@@ -73,7 +73,7 @@ def test_tables(brand: Brand, capsys: pytest.CaptureFixture[str]) -> None:
     assert "| AUROC with 30 photos (1 brands) | at most 3 points less |" in text
     assert "0.0 points less | yes |" in text
     assert "| jar-1 | detector | 64.3 % (" in text
-    assert "| 0-600 | 2 | 12 |" in text
+    assert "| 1-400 | 2 | 12 | 100.0 % (" in text
     assert "| jar-1 | 62/62 | 50 | 100 | 1000 |" in text
     for line in text.splitlines():
         assert not line.startswith("| doubted_share") or line.count("|") == len(KINDS) + 4

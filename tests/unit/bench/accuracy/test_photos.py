@@ -32,3 +32,5 @@ def test_another_products_photo_is_cut_out_whole(folder: Path) -> None:
     photo = next(list_photos(folder, (OTHERS,)))
     assert photo.move_annotation().box == (0, 0, 96, 72)
     assert photo.read().pixels.shape == (72, 96, 3)
+    half = photo.read(0.5)
+    assert (half.pixels.shape, half.width, half.height, half.scale) == ((36, 48, 3), 48, 36, 1)
