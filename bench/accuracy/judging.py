@@ -21,6 +21,7 @@ import assay_inference.quality
 import assay_inference.recapture
 import assay_shared.appearance
 import assay_shared.reduction
+import bench.accuracy.cutting
 from assay_inference.appearance_workers import Appearance, judge_patch
 from assay_inference.checks.evidence import Seen
 from assay_inference.quality import Quality
@@ -31,6 +32,21 @@ from bench.accuracy.detectors import Detections
 from bench.accuracy.embedding import Neighbours
 from bench.accuracy.kept import KEY, find_source, hash_sources, keep
 from bench.accuracy.photos import TESTED, TRAIN, list_photos, read_roles
+
+SOURCES = hash_sources(
+    *map(
+        find_source,
+        (
+            assay_shared.appearance,
+            assay_shared.reduction,
+            assay_inference.appearance_workers,
+            assay_inference.quality,
+            assay_inference.recapture,
+            bench.accuracy.cutting,
+        ),
+    )
+)
+"""Of the code as it was imported: files may change under a run of hours."""
 
 
 class Measured(BaseModel):
@@ -96,22 +112,10 @@ def measure_once(
 
 
 def _place(folder: Path, kept: Path, train: int, detections: Detections | None) -> Path:
-    sources = hash_sources(
-        *map(
-            find_source,
-            (
-                assay_shared.appearance,
-                assay_shared.reduction,
-                assay_inference.appearance_workers,
-                assay_inference.quality,
-                assay_inference.recapture,
-            ),
-        )
-    )
     boxes = "annotated"
     if detections is not None:
         boxes = "detector-" + hashlib.sha256(detections.model_dump_json().encode()).hexdigest()[:KEY]
-    return kept / "measured" / sources / f"{folder.name}-{train}-{boxes}"
+    return kept / "measured" / SOURCES / f"{folder.name}-{train}-{boxes}"
 
 
 def _name(place: Path, share: float) -> Path:
