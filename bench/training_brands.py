@@ -65,9 +65,9 @@ def read_brands(root: Path, images: Path, count: int) -> Iterator[BenchBrand]:
 def read_brand(
     source: Path, images: Path, most: int | None = None, roles: dict[str, LabelRole] | None = None
 ) -> BenchBrand:
-    """One brand of such a folder; its pictures are put into `images`, upright. Every fifth of the first `most`
-    of `train` is held out, less what nearly repeats one that is learnt from. `roles` of its labels, where
-    they are known otherwise than by `labels.json`."""
+    """One brand of such a folder; its pictures are put into `images`, upright. Every fifth of the first
+    `most` of `train` is held out, less what nearly repeats one that is learnt from. `roles` of its labels,
+    where they are known otherwise than by `labels.json`."""
     images.mkdir(parents=True, exist_ok=True)
     learn = [
         _read_picture(path, "val" if place % HELD_OUT_EVERY == 0 else "train", images)
