@@ -62,17 +62,20 @@ def read_brands(root: Path, images: Path, count: int) -> Iterator[BenchBrand]:
         yield read_brand(source, images)
 
 
-def read_brand(source: Path, images: Path) -> BenchBrand:
-    """One brand of such a folder; its pictures are put into `images`, upright. Every fifth of `train` is held
-    out, less what nearly repeats one that is learnt from."""
+def read_brand(
+    source: Path, images: Path, most: int | None = None, roles: dict[str, LabelRole] | None = None
+) -> BenchBrand:
+    """One brand of such a folder; its pictures are put into `images`, upright. Every fifth of the first
+    `most` of `train` is held out, less what nearly repeats one that is learnt from. `roles` of its labels,
+    where they are known otherwise than by `labels.json`."""
     images.mkdir(parents=True, exist_ok=True)
     learn = [
         _read_picture(path, "val" if place % HELD_OUT_EVERY == 0 else "train", images)
-        for place, path in enumerate(sorted((source / "train").glob("*.jpg")))
+        for place, path in enumerate(sorted((source / "train").glob("*.jpg"))[:most])
     ]
     test = [_read_picture(path, "val", images) for path in sorted((source / "genuine").glob("*.jpg"))]
     manifest = DatasetManifest(
-        id="dsv_bench", brand=source.name, labels=_find_labels(source, learn), products=[], items=learn
+        id="dsv_bench", brand=source.name, labels=_find_labels(source, learn, roles), products=[], items=learn
     )
     dataset, _ = prepare_dataset(manifest, images)
     return BenchBrand(source.name, dataset, test, images)
@@ -123,9 +126,11 @@ def _read_picture(path: Path, split: Literal["train", "val"], images: Path) -> D
     )
 
 
-def _find_labels(source: Path, items: list[DatasetItem]) -> list[Label]:
+def _find_labels(source: Path, items: list[DatasetItem], known: dict[str, LabelRole] | None) -> list[Label]:
     """The labels with their roles; without `labels.json` the largest thing in a picture is its product."""
     names = sorted({box.label for item in items for box in item.annotations})
+    if known is not None:
+        return [Label(name=name, role=known[name]) for name in names]
     given = source / "labels.json"
     if given.exists():
         roles: dict[str, str] = json.loads(given.read_text())

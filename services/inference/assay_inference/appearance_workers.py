@@ -82,7 +82,7 @@ class AppearanceWorkers:
         """Judges a patch by the appearance in a file. Raises Unavailable as `_run` does."""
         with await asyncio.to_thread(SharedPixels, patch.pixels) as shared:
             place = PatchPlace(shared.place, replace(patch, pixels=_NOTHING))
-            return await self._run(judge_patch, str(path), place)
+            return await self._run(judge_there, str(path), place)
 
     async def draw(self, path: Path, sketch: bytes) -> bytes:
         """The picture (JPEG) that explains a judgement by the appearance in a file. Raises Unavailable as
@@ -116,9 +116,14 @@ class AppearanceWorkers:
         return pool
 
 
-def judge_patch(path: str, place: PatchPlace) -> Appearance:
+def judge_there(path: str, place: PatchPlace) -> Appearance:
     """The work of one worker. Raises OSError and AppearanceFileCorrupt."""
-    model, patch = _load(path), replace(place.patch, pixels=place.pixels.read())
+    return judge_patch(path, replace(place.patch, pixels=place.pixels.read()))
+
+
+def judge_patch(path: str, patch: Patch) -> Appearance:
+    """Judges a patch by the appearance in a file. Raises OSError and AppearanceFileCorrupt."""
+    model = _load(path)
     if isinstance(model, WholeModel):
         return _judge_whole(model, patch)
     found = model.judge(patch)

@@ -55,7 +55,7 @@ def fit_appearances(
         patches = [_cut_product(job, item, seen, index, label.name) for item, seen in chosen]
         fit = fit_appearance(patches, [name_group(item) for item, _ in chosen])
         file = None
-        data = _pack(fit)
+        data = pack_fit(fit)
         if data is not None:
             file = f"{FOLDER}/{index}.safetensors"
             path = job.folder / file
@@ -68,7 +68,7 @@ def fit_appearances(
     return fitted
 
 
-def _pack(fit: Fit) -> bytes | None:
+def pack_fit(fit: Fit) -> bytes | None:
     """What is served of a product: its print, or else what it is like as a whole, or nothing."""
     if fit.model is not None:
         return pack_appearance(fit.model)
