@@ -8,7 +8,15 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
 from assay_shared.auth import Scope
 
@@ -262,11 +270,19 @@ class TrainingOptions(Request):
     architecture: Literal["yolov5nu", "yolov5su"] = "yolov5nu"
     image_size: int = Field(default=640, ge=64, le=1280, multiple_of=32)
     epochs: int = Field(default=100, ge=1, le=1000)
-    patience: int = Field(default=30, ge=1, le=1000)
     batch: int | None = Field(default=None, ge=1, le=256, description="null: chosen by the trainer")
     freeze: int = Field(default=10, ge=0, le=23, description="layers of the backbone that stay as they are")
     learning_rate: float = Field(default=0.002, gt=0, le=0.1)
     seed: int = Field(default=1, ge=0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_patience(cls, given: object) -> object:
+        # An option of former versions, which stored runs and older clients still name. A run that stops, or
+        # keeps an epoch, by the held-out photos flatters the figures that they give.
+        if isinstance(given, dict):
+            return {name: value for name, value in given.items() if name != "patience"}
+        return given
 
 
 class NewTrainingRun(Request):
