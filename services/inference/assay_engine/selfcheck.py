@@ -74,11 +74,14 @@ class Trial:
 
 @dataclass(frozen=True)
 class Choice:
-    """The runtime to use, its name, and the trials that led there."""
+    """The runtime to use, its name, and the trials that led there; the device it computes on, and how much of
+    its memory is free (None on the CPU)."""
 
     runtime: Runtime
     name: str
     trials: tuple[Trial, ...] = ()
+    device: str = "cpu"
+    free_device_bytes: int | None = None
 
 
 def choose_runtime(settings: EngineSettings, gpu: int | None = None) -> Choice:
@@ -86,7 +89,7 @@ def choose_runtime(settings: EngineSettings, gpu: int | None = None) -> Choice:
     pass the self-check. Logs one line. Raises nothing for a candidate that fails."""
     eager = TorchRuntime(settings.engine_device, gpu)
     if eager.device != "cpu" or settings.engine_runtime == "torch":
-        choice = Choice(eager, EAGER)
+        choice = Choice(eager, EAGER, device=eager.device, free_device_bytes=eager.find_free_bytes())
     else:
         try:
             with tempfile.TemporaryDirectory() as folder:
