@@ -3,7 +3,8 @@
 The engine as a library, in this process, with photos of 4:3, one after another; BENCH_BRANDS (200) brands
 with random weights, a different one at each request. The peer is eager PyTorch, the trainer's and the
 reference, in the same run and in turn. bf16 is measured too, though it is no default (bench/precision.py).
-Then what a worker does alone and beside another, in processes of their own, on one thread or all.
+Then, unless `brands` is given, what a worker does alone and beside another, in processes of their own, on one
+thread or all.
 """
 
 from __future__ import annotations
@@ -84,7 +85,8 @@ def main() -> int:
             measure_cold(way, folder / "models", probe.pictures[0])
             measure_swap(way, probe.description, folder / "models")
     reached = report(ways, stored)
-    measure_workers()
+    if sys.argv[1:] != ["brands"]:
+        measure_workers()
     return 0 if reached else 1
 
 
