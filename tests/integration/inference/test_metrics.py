@@ -32,7 +32,7 @@ def test_the_engines_figures_are_served(inference: Inference, photo: bytes) -> N
     text = httpx.get(inference.engine_metrics, trust_env=False).text
     # The pinned brand alone is sure to be there, and no more than the tests have published.
     [held] = re.findall(r'^assay_engine_tier_bytes\{[^}]*tier="resident"\} (\S+)$', text, re.MULTILINE)
-    assert float(held) >= len(inference.weights)
+    assert float(held) >= 0.9 * len(inference.weights)
     [loads] = re.findall(r'^assay_engine_tier_loads_total\{tier="resident"\} (\S+)$', text, re.MULTILINE)
     assert float(loads) >= 1
     assert re.search(r'^assay_engine_strategy\{device="cpu",[^}]*\} 1\.0$', text, re.MULTILINE)
