@@ -201,7 +201,7 @@ class ModelCache:
         self._added = 0
         found: set[Key] = set()
         before = set(self._tier.keys())
-        for parent in os.scandir(self._folder):
+        for parent in _list_folders(self._folder):
             if parent.name.startswith(ASIDE):
                 _remove_leftover(Path(parent.path))
                 continue
@@ -217,9 +217,10 @@ class ModelCache:
         self._tier.shrink(self._tier.limit_bytes)
 
 
-def _list_folders(path: str) -> list[os.DirEntry[str]]:
+def _list_folders(path: str | Path) -> list[os.DirEntry[str]]:
     try:
-        return [entry for entry in os.scandir(path) if entry.is_dir()]
+        with os.scandir(path) as entries:
+            return [entry for entry in entries if entry.is_dir()]
     except OSError:
         return []
 
@@ -227,7 +228,8 @@ def _list_folders(path: str) -> list[os.DirEntry[str]]:
 def _measure(place: Path) -> int:
     """Bytes of the files in a folder; 0 when there is none."""
     try:
-        return sum(entry.stat().st_size for entry in os.scandir(place))
+        with os.scandir(place) as entries:
+            return sum(entry.stat().st_size for entry in entries)
     except OSError:
         return 0
 
