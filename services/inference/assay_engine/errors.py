@@ -17,3 +17,18 @@ class BadFrame(InvalidRequest):
 
     type = "bad-frame"
     title = "The engine's message cannot be read"
+
+
+class ModelLoading(EngineUnavailable):
+    """The model version is on its way into memory; ask again."""
+
+    type = "model-loading"
+    title = "The model version is being loaded"
+    retry_after = 1
+
+
+class EngineFull(EngineUnavailable):
+    """No memory or disk is left beside what is in use."""
+
+    type = "engine-full"
+    title = "The engine has no room left"

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import os
 from typing import Any
 
 from assay_engine import framing
+from assay_engine.budgets import find_budgets
 from assay_engine.engine import Engine
 from assay_engine.errors import BadFrame
+from assay_engine.metrics import count_choice
+from assay_engine.pins import Pins
 from assay_engine.selfcheck import choose_runtime
 from assay_engine.settings import EngineSettings
 from assay_shared import logs
@@ -34,13 +38,13 @@ class EngineHandler:
         self.choice = choose_runtime(settings, context.system_properties.get("gpu_id"))
         self._runtime = self.choice.runtime
         self._runtime.check()
-        self._engine = Engine(
-            store,
-            settings.data_dir / "models",
-            self._runtime,
-            settings.engine_memory_bytes,
-            settings.engine_disk_bytes,
-        )
+        self._wait_seconds = settings.engine_load_wait_seconds
+        folder = settings.data_dir / "models"
+        budgets = find_budgets(settings, folder, self.choice.free_device_bytes)
+        log.info("budgets", **dataclasses.asdict(budgets))
+        count_choice(self.choice)
+        self._engine = Engine(store, folder, self._runtime, budgets)
+        Pins(self._engine, store, settings.list_pinned_brands()).start()
 
     def handle(self, data: list[dict[str, Any]], context: Any) -> list[bytes]:
         """The response frame of each request frame; one that cannot be read gets status 400 and the reason.
@@ -56,7 +60,7 @@ class EngineHandler:
                 items = framing.read_request(body)
                 if not items:
                     self._runtime.check()
-                answers.append(framing.write_response(self._engine.detect(items)))
+                answers.append(framing.write_response(self._engine.detect(items, self._wait_seconds)))
             except AssayError as error:
                 context.set_response_status(400, error.type, place)
                 answers.append(error.detail.encode())

@@ -25,6 +25,7 @@ MODULES = (
     "assay_ingest.queue_metrics",
     "assay_inference.app",
     "assay_inference.engine_client",
+    "assay_engine.metrics",
     "assay_inference.log_spool",
     "assay_inference.picture_spool",
     "assay_inference.stages",
