@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from typing import Any
 
 from assay_engine import framing
 from assay_engine.engine import Engine
-from assay_engine.errors import BadFrame
+from assay_engine.errors import BadFrame, DeadlinePassed
+from assay_engine.framing import Found, Item
 from assay_engine.selfcheck import choose_runtime
 from assay_engine.settings import EngineSettings
 from assay_shared import logs
@@ -56,8 +58,22 @@ class EngineHandler:
                 items = framing.read_request(body)
                 if not items:
                     self._runtime.check()
-                answers.append(framing.write_response(self._engine.detect(items)))
+                answers.append(framing.write_response(self._detect_in_time(items)))
             except AssayError as error:
                 context.set_response_status(400, error.type, place)
                 answers.append(error.detail.encode())
         return answers
+
+    def _detect_in_time(self, items: list[Item]) -> list[Found | AssayError]:
+        """One result for each item; what nobody waits for any more is refused without being computed."""
+        now = time.monotonic()
+        late = [item.deadline is not None and item.deadline <= now for item in items]
+        found = iter(
+            self._engine.detect([item for item, is_late in zip(items, late, strict=True) if not is_late])
+        )
+        return [
+            DeadlinePassed("Nobody waited for this picture any more when the detector got it")
+            if is_late
+            else next(found)
+            for is_late in late
+        ]

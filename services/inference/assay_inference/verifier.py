@@ -114,20 +114,21 @@ class Verifier:
         The brand is the one named, else the one that registered the GTIN named, else the one of the barcode
         in the picture. With a brand named, barcodes are read where the product was found and nowhere else,
         which takes half the time. Raises NotFound, NotAuthenticated, BrandUnknown, NoLiveModel,
-        EngineUnavailable, and what `pictures.decode` raises.
+        BrandFlood, Busy, EngineUnavailable, and what `pictures.decode` raises.
         """
         clock = _Clock()
         snapshot = self._follower.snapshot
         gtin = read_gtin(form.gtin) if form.gtin else None
         brand = await self._named_brand(form.brand, gtin, snapshot, caller)
         if brand is not None:
-            _live_model(brand)
+            self._engine.warm(brand.published.slug, _live_model(brand).version)
         picture = await self._run(clock, "decode", lambda: pictures.decode(form.image, self._max_pixels))
         reading: Reading | None = None
         if brand is None:
             retry_ms = PATIENCE * self._barcode_retry_ms
             reading = await self._run(clock, "barcode", lambda: _read_all(picture, retry_ms))
             brand = _brand_of_codes(reading, snapshot, caller)
+            self._engine.warm(brand.published.slug, _live_model(brand).version)
         model = _live_model(brand)
         seen = await self._look(picture, brand, model, clock)
         evidence = await self._gather(picture, brand, model, seen, reading, gtin, snapshot, clock)
