@@ -17,7 +17,6 @@ from typing import Any, NoReturn
 import numpy as np
 from prometheus_client import Counter, Gauge, Histogram
 
-from assay_engine.errors import ModelUnavailable
 from assay_engine.framing import Found, Item
 from assay_inference.engine_calls import ask, make_client
 from assay_inference.engine_hosts import Host, Hosts
@@ -38,6 +37,7 @@ BATCH = Histogram("assay_engine_batch_size", "pictures in one request", buckets=
 BRANDS = Histogram("assay_engine_batch_brands", "brands in one request", buckets=(1, 2, 4, 8, 16, 32, 64))
 RETRIES = Counter("assay_engine_retries", "pictures sent a second time")
 SPREADS = Counter("assay_engine_spread_pictures", "pictures sent to another host than their brand's own")
+ANSWERED = Counter("assay_engine_host_pictures", "pictures that a TorchServe answered for", ["host"])
 HINTS = Counter("assay_engine_warm_hints", "model versions that an engine was told to load before a picture")
 REFUSED = Counter("assay_engine_refused", "pictures refused on the way to the engine, by cause", ["cause"])
 for _cause in ("flood", "full", "deadline", "away"):
@@ -120,10 +120,11 @@ class EngineClient:
     def warm(self, brand: str, version: str) -> None:
         """Tells the brand's host to load a version that it has not answered for lately. Waits for nothing,
         and does nothing while all workers of that host are at work: the picture itself will load it."""
-        host = self._hosts.order_for(brand)[0]
-        if not host.free or host.in_hand[brand] or host.warmth.knows((brand, version)):
+        host, key = self._hosts.order_for(brand)[0], (brand, version)
+        if not host.free or host.answered.knows(key) or host.told.knows(key):
             return
         HINTS.inc()
+        host.told.remember(key)
         host.take({brand})
         hint = Item(brand, version, NO_PICTURE, time.monotonic() + self._timeout)
         self._spawn(self._hint(host, hint))
@@ -230,15 +231,7 @@ class EngineClient:
             host.lose(error.detail)
             raise
         host.hear()
-        keys = [(item.brand, item.version) for item in items]
-        pictures = sum(1 for item in items if item.pixels.size)
-        if pictures and all(map(host.warmth.knows, keys)):
-            host.pace.note(pictures, time.monotonic() - started)
-        for key, result in zip(keys, results, strict=True):
-            if isinstance(result, ModelUnavailable):
-                host.warmth.forget(key)
-            elif not isinstance(result, AssayError):
-                host.warmth.remember(key)
+        _learn(host, items, results, time.monotonic() - started)
         return results
 
     def _retry(self, waiting: Waiting, host: Host, error: EngineUnavailable) -> None:
@@ -269,6 +262,21 @@ class EngineClient:
         self._away.discard(waiting)
         self._queue.put_back(waiting)
         self._schedule()
+
+
+def _learn(host: Host, items: list[Item], results: list[Found | AssayError], seconds: float) -> None:
+    """What an answer says of a host: its pace, where no model had to be loaded, and what is loaded now."""
+    keys = [(item.brand, item.version) for item in items]
+    pictures = sum(1 for item in items if item.pixels.size)
+    ANSWERED.labels(host.url).inc(pictures)
+    if pictures and all(map(host.answered.knows, keys)):
+        host.pace.note(pictures, seconds)
+    for item, key, result in zip(items, keys, results, strict=True):
+        if isinstance(result, AssayError):
+            host.answered.forget(key)
+            host.told.forget(key)
+        elif item.pixels.size:
+            host.answered.remember(key)
 
 
 def _settle(waiting: Waiting, result: Found | AssayError) -> None:

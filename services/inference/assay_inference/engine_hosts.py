@@ -41,7 +41,8 @@ class Host:
         self.alive = True
         self.changed = asyncio.Event()
         self.pace = Pace()
-        self.warmth = Warmth()
+        self.answered = Warmth()
+        self.told = Warmth()
         self.in_hand: Counter[str] = Counter()
         self._silence = silence_seconds
         self._calls: dict[asyncio.Timeout, float] = {}
@@ -102,7 +103,8 @@ class Host:
         """It failed a request: it is left aside until it answers a probe."""
         if self.alive:
             self.alive = False
-            self.warmth.clear()
+            self.answered.clear()
+            self.told.clear()
             UP.labels(self.url).set(0)
             log.warning("engine host is left aside", host=self.url, reason=reason)
         self.changed.set()

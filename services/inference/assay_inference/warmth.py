@@ -1,4 +1,4 @@
-"""Which model versions a host has answered for lately: those need no telling to be loaded."""
+"""Which model versions a host has answered for, or been told to load, lately."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ SECONDS = 300.0
 
 
 class Warmth:
-    """What one host answered for, the latest last."""
+    """The versions of one host, the latest last."""
 
     def __init__(self) -> None:
         self._answered: OrderedDict[Key, float] = OrderedDict()
 
     def knows(self, key: Key) -> bool:
-        """Whether the host answered for this version within SECONDS."""
+        """Whether this version was remembered within SECONDS."""
         return time.monotonic() - self._answered.get(key, -SECONDS) < SECONDS
 
     def remember(self, key: Key) -> None:
-        """The host has just answered for this version."""
+        """It was just now."""
         self._answered[key] = time.monotonic()
         self._answered.move_to_end(key)
         while len(self._answered) > REMEMBERED:
             self._answered.popitem(last=False)
 
     def forget(self, key: Key) -> None:
-        """The host could not load this version."""
+        """The host could not load this version after all."""
         self._answered.pop(key, None)
 
     def clear(self) -> None:

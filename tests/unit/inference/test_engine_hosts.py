@@ -71,11 +71,13 @@ def test_lost_hosts_are_passed_over_until_nobody_is_left() -> None:
 
 def test_a_lost_host_is_no_longer_known_to_be_warm() -> None:
     host = Host("http://host", 1, 1.0)
-    host.warmth.remember(("acme", "v1"))
-    assert host.warmth.knows(("acme", "v1"))
-    assert not host.warmth.knows(("acme", "v2"))
+    for warmth in (host.answered, host.told):
+        warmth.remember(("acme", "v1"))
+        assert warmth.knows(("acme", "v1"))
+        assert not warmth.knows(("acme", "v2"))
     host.lose("test")
-    assert not host.warmth.knows(("acme", "v1"))
+    assert not host.answered.knows(("acme", "v1"))
+    assert not host.told.knows(("acme", "v1"))
 
 
 def test_silence_counts_from_the_last_answer_while_something_is_in_hand() -> None:
