@@ -39,12 +39,6 @@ class TorchServeSettings(EngineSettings):
         default=None, ge=1, description="worker processes; default: one per GPU, or per core without one"
     )
     engine_timeout_seconds: int = Field(default=30, ge=1, description="of one request in a worker")
-    engine_wait_seconds: float = Field(
-        default=10.0,
-        gt=0,
-        description="in TorchServe's queue, until a request is dropped; ASSAY_ENGINE_TIMEOUT_SECONDS of those"
-        " who call",
-    )
     engine_max_request_bytes: int = Field(default=256 << 20, ge=1 << 20)
     probe_seconds: float = Field(default=3.0, gt=0, description="between two probes of the watchdog")
     alive_file: Path | None = Field(

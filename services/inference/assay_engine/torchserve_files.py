@@ -92,8 +92,6 @@ def _write_model(folder: Path, settings: TorchServeSettings, workers: int) -> No
     (folder / "model-config.yaml").write_text(
         f"minWorkers: {workers}\nmaxWorkers: {workers}\nbatchSize: 1\nmaxBatchDelay: 0\n"
         f"responseTimeout: {settings.engine_timeout_seconds}\nstartupTimeout: 120\n"
-        # What waited so long in TorchServe's own queue is dropped: its callers have given up.
-        f"clientTimeoutInMills: {round(settings.engine_wait_seconds * 1000)}\n"
         "maxRetryTimeoutInSec: 300\n"
     )
 

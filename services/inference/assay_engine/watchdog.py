@@ -22,6 +22,8 @@ PROBE_TIMEOUT = 10.0
 """Seconds; a probe waits in line behind batches."""
 STARTUP_SECONDS = 120.0
 """Importing torch on a slow disk takes its time; no remedy before that."""
+BOOTS = 2
+"""Without an answer for so many times what the first one took, workers are started anew."""
 MISSING_SECONDS = 60.0
 """With fewer workers than there should be, until they are started anew. One that crashed is back in 3 s, and
 after ten crashes in 50: scaling takes those along that work."""
@@ -46,13 +48,15 @@ class Watchdog:
         self._patience = STARTUP_SECONDS
         self._answered = time.monotonic()
         self._rescaled = False
-        self._complete = time.monotonic()
+        self._complete = self._started = time.monotonic()
+        self._booting = True
 
     def start(self) -> None:
         """Java has just been started."""
         self._patience = max(STARTUP_SECONDS, self._hang_seconds)
-        self._answered = self._complete = time.monotonic()
+        self._answered = self._complete = self._started = time.monotonic()
         self._rescaled = False
+        self._booting = True
 
     def stop(self) -> None:
         """Ends its connections."""
@@ -64,7 +68,10 @@ class Watchdog:
             if self._alive_file is not None:
                 self._alive_file.touch()
             self._answered = time.monotonic()
-            self._patience = self._hang_seconds
+            if self._booting:
+                # A worker that TorchServe restarts takes as long; starting it anew meanwhile would never end.
+                self._patience = max(self._hang_seconds, BOOTS * (self._answered - self._started))
+                self._booting = False
             self._rescaled = False
             self._restore_workers()
             return True

@@ -123,6 +123,27 @@ def test_what_does_not_recover_is_started_anew(engine: Engine, watchdog: Watchdo
     assert engine.scaled == [0, 3, 0, 3]
 
 
+def test_a_worker_may_take_as_long_as_at_the_start_before_it_is_started_anew(
+    engine: Engine, watchdog: Watchdog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = time.monotonic()
+    monkeypatch.setattr("assay_engine.watchdog.time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr("assay_engine.watchdog.STARTUP_SECONDS", 120.0)
+    watchdog.start()
+    engine.healthy = engine.curable = False
+    watchdog.keep_answering()
+    now += 50
+    engine.healthy = True
+    watchdog.keep_answering()
+    engine.healthy = False
+    now += 99
+    watchdog.keep_answering()
+    assert engine.scaled == []
+    now += 2
+    watchdog.keep_answering()
+    assert engine.scaled == [0, 3]
+
+
 def test_workers_that_were_given_up_are_started_anew_though_others_answer(
     engine: Engine, watchdog: Watchdog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -175,7 +196,6 @@ def test_the_configuration_has_no_batching_and_no_open_management(tmp_path: Path
     model = (home / "store" / "engine" / "model-config.yaml").read_text()
     assert "batchSize: 1\n" in model
     assert "maxWorkers: 2\n" in model
-    assert "clientTimeoutInMills: 10000\n" in model
     assert (home / "store" / "engine" / "assay_engine_handler.py").is_file()
     assert str(home / "config.properties") in arguments
 
