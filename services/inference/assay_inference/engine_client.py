@@ -46,6 +46,8 @@ for _cause in ("flood", "full", "deadline", "away"):
 RETRY_PAUSE = 0.3
 """Seconds before a second attempt where there is no other host."""
 MAX_TRIES = 2
+SAFETY = 1.5
+"""The rate may fall by a third while a picture waits; beyond its deadline it would be computed for nobody."""
 NO_PICTURE = np.zeros((0, 0, 3), np.uint8)
 
 log = logs.get_logger(__name__)
@@ -130,21 +132,26 @@ class EngineClient:
         self._spawn(self._hint(host, hint))
 
     def wait_seconds(self, brand: str | None = None) -> float | None:
-        """How long what waits now will take, of one brand or all; None where no host's pace is known."""
+        """How long one more picture of a brand would wait now, or what waits altogether takes; None where no
+        host's pace is known."""
         rate = self._hosts.pictures_per_second()
         if rate is None:
             return None
         shares = self._queue.shares
-        ahead = shares.total if brand is None else min(shares.total, shares[brand] * len(shares))
+        ahead = shares.total if brand is None else min(shares.total, (shares[brand] + 1) * len(shares))
         return ahead / rate
 
     def _refuse_if_full(self, brand: str, deadline_seconds: float) -> None:
         shares = self._queue.shares
         if not shares.has_room(brand):
             self._queue.clean()
-        wait = self.wait_seconds(brand)
-        if not shares.has_room(brand) or (wait is not None and wait > deadline_seconds):
+        if not shares.has_room(brand) or self._expect(brand) > deadline_seconds:
             self._refuse_arrival(brand)
+
+    def _expect(self, brand: str) -> float:
+        """Seconds within which one more picture of this brand is answered; 0 where nothing waits."""
+        wait = self.wait_seconds(brand)
+        return SAFETY * wait + self._hosts.seconds_per_request() if wait else 0.0
 
     def _refuse_arrival(self, brand: str) -> NoReturn:
         shares = self._queue.shares

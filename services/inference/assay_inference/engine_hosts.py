@@ -159,6 +159,10 @@ class Hosts(Sequence[Host]):
         ]
         return sum(rates) or None
 
+    def seconds_per_request(self) -> float:
+        """What the slowest that lives takes for one; 0 where none is known."""
+        return max((host.pace.seconds_per_request or 0.0 for host in self._hosts if host.alive), default=0.0)
+
 
 def rank(brand: str, slots: dict[str, int]) -> list[str]:
     """Hosts in the order in which a brand prefers them, by their names and numbers of workers.

@@ -10,6 +10,8 @@ SMOOTHING = 0.1
 FIXED_SHARE = 1 / 8
 """Of a batch's time that may be its fixed cost (the way there, starting kernels); a larger batch only delays
 whoever is in it. A GPU gets large batches so, a CPU, where each picture costs the same, single pictures."""
+LONGEST_SECONDS = 0.25
+"""That a batch of several may take; whoever comes meanwhile waits for it."""
 ENOUGH = 8
 """Answers until there is an opinion."""
 SPREAD = 0.02
@@ -38,21 +40,25 @@ class Pace:
         self.seconds_per_request = _blend(self.seconds_per_request, seconds)
 
     def choose_batch(self, most: int) -> int:
-        """Pictures in one request, 1 to `most`; `most` until enough is known. Where all batches have had one
-        size for long, twice that is tried."""
+        """Pictures in one request, 1 to `most`: as many as are worth while, in LONGEST_SECONDS."""
+        if self.seconds_per_picture is None:
+            return most
+        most = max(1, min(most, int(LONGEST_SECONDS / self.seconds_per_picture)))
+        return min(most, self._find_worthwhile(most))
+
+    def _find_worthwhile(self, most: int) -> int:
+        """`most` until enough is known. Where all batches have had one size for long, twice that is tried."""
         if self._answers < ENOUGH:
             return most
         mean = self._n / self._weight
         variance = self._nn / self._weight - mean * mean
         if variance < SPREAD:
-            return min(most, 2 * (self._limit or most))
+            return 2 * (self._limit or most)
         slope = (self._nt / self._weight - mean * self._t / self._weight) / variance
         fixed = max(0.0, self._t / self._weight - slope * mean)
-        if slope <= 0:
-            self._limit = most
-        else:
-            # fixed / (fixed + n * slope) <= FIXED_SHARE
-            self._limit = min(most, max(1, math.ceil(fixed / slope * (1 / FIXED_SHARE - 1))))
+        # fixed / (fixed + n * slope) <= FIXED_SHARE
+        wanted = fixed / slope * (1 / FIXED_SHARE - 1) if slope > 0 else most
+        self._limit = max(1, math.ceil(min(wanted, most)))
         return self._limit
 
 

@@ -216,6 +216,26 @@ def test_a_flood_is_refused_as_its_own_brands_and_leaves_room() -> None:
     asyncio.run(run())
 
 
+def test_what_cannot_be_answered_in_time_is_refused_at_once() -> None:
+    async def run() -> None:
+        server = FakeTorchServe(lambda brands: None)
+        async with server.serve() as url, client_of(url) as client:
+            for _ in range(3):
+                await client.detect(item(), 5)
+            server.gate.clear()
+            server.arrived.clear()
+            asked = [asyncio.create_task(client.detect(item("a"), 5))]
+            await server.arrived.wait()
+            asked.append(asyncio.create_task(client.detect(item("b"), 5)))
+            await asyncio.sleep(0.02)
+            with pytest.raises(Busy):
+                await client.detect(item("c"), 1e-6)
+            server.gate.set()
+            await asyncio.gather(*asked)
+
+    asyncio.run(run())
+
+
 def test_the_time_that_is_left_goes_along() -> None:
     async def run() -> None:
         server = FakeTorchServe(lambda brands: None)

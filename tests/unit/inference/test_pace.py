@@ -32,6 +32,11 @@ def test_a_batch_is_never_empty_or_too_large(fixed: float, each: float, most: in
     assert 1 <= pace.choose_batch(most) <= most
 
 
+def test_no_batch_takes_long_even_where_its_fixed_cost_is_high() -> None:
+    pace = learn(0.5, 0.1)
+    assert pace.choose_batch(16) == 1
+
+
 def test_nothing_is_guessed_before_there_are_answers() -> None:
     pace = Pace()
     assert pace.choose_batch(16) == 16
