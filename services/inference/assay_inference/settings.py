@@ -6,6 +6,7 @@ import os
 from typing import Self
 
 from pydantic import Field, field_validator, model_validator
+from pydantic_settings import SettingsConfigDict
 
 from assay_shared.settings import RegistryClientSettings, ServiceSettings
 
@@ -15,6 +16,8 @@ BARCODE_RETRY_MS = 300
 
 class Settings(ServiceSettings, RegistryClientSettings):
     """What the verify API needs; the object store's settings are apart (`S3_*`)."""
+
+    model_config = SettingsConfigDict(env_prefix="ASSAY_", env_ignore_empty=True, extra="ignore")
 
     port: int = 8003
     engine_urls: str = Field(description="addresses of TorchServe, separated by commas")
