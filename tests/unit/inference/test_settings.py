@@ -12,7 +12,7 @@ from assay_inference.settings import Settings
 def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ASSAY_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("ASSAY_REGISTRY_URL", "http://registry")
-    monkeypatch.setenv("ASSAY_SERVICE_TOKEN", "token")
+    monkeypatch.setenv("ASSAY_SERVICE_TOKEN", "t" * 32)
     monkeypatch.setenv("ASSAY_ADMIN_KEY_SHA256", "0" * 64)
     monkeypatch.setenv("ASSAY_ENGINE_URLS", "http://a:8080, http://b:8080/")
 
