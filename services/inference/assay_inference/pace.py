@@ -10,7 +10,7 @@ SMOOTHING = 0.1
 FIXED_SHARE = 1 / 8
 """Of a batch's time that may be its fixed cost (the way there, starting kernels); a larger batch only delays
 whoever is in it. A GPU gets large batches so, a CPU, where each picture costs the same, single pictures."""
-LONGEST_SECONDS = 0.25
+LONGEST_SECONDS = 0.1
 """That a batch of several may take; whoever comes meanwhile waits for it."""
 ENOUGH = 8
 """Answers until there is an opinion."""

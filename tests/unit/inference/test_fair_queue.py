@@ -74,6 +74,23 @@ def test_however_many_a_flood_sends_the_next_brand_is_in_the_next_batch(flood: i
     assert "q" in brands(queue.take(max(2, size), anybody))
 
 
+def test_a_brand_that_comes_anew_goes_before_the_next_of_a_flood() -> None:
+    queue = fill("ffff")
+    queue.take(1, anybody)
+    queue.add(picture("q"))
+    assert brands(queue.take(1, anybody)) == "q"
+
+
+def test_coming_again_at_once_gains_nothing() -> None:
+    queue = fill("ffffff")
+    queue.take(1, anybody)
+    served = ""
+    for _ in range(4):
+        queue.add(picture("q"))
+        served += brands(queue.take(1, anybody)) + brands(queue.take(1, anybody))
+    assert served == "qf" * 4
+
+
 def test_a_brand_that_may_not_go_keeps_its_turn_and_its_order() -> None:
     queue = fill("aabb")
     assert brands(queue.take(3, lambda head: head.item.brand == "b")) == "bb"
