@@ -100,7 +100,7 @@ class Watchdog:
         try:
             answer = self._http.get(self._model)
             [model] = answer.raise_for_status().json()
-            return sum(worker["status"] == READY for worker in model["workers"])
+            return [worker["status"] for worker in model["workers"]].count(READY)
         except (httpx.HTTPError, ValueError, KeyError, TypeError):
             return None
 
