@@ -31,9 +31,9 @@ class Shares:
         return free > 0 and self._held[brand] < ROOM * free
 
     def floods(self, brand: str) -> bool:
-        """Whether it is this brand that leaves no room: it is alone, or holds more than an even share."""
-        brands = len(self._held.keys() | {brand})
-        return brands == 1 or self._held[brand] > self._limit / brands
+        """Whether it is this brand that leaves no room: it is alone, or holds twice what others do."""
+        others = len(self._held.keys() - {brand})
+        return self._held[brand] * others >= 2 * (self.total - self._held[brand])
 
     def add(self, brand: str) -> None:
         """Takes a place, whether there is room or not."""

@@ -38,6 +38,18 @@ def test_one_brand_alone_may_have_most() -> None:
     assert not shares.floods("b")
 
 
+def test_too_many_of_all_alike_are_no_flood_of_one() -> None:
+    shares = Shares(100)
+    for place in range(60):
+        shares.add("abcdef"[place % 6])
+    for brand in "aab":
+        shares.add(brand)
+    assert not any(shares.floods(brand) for brand in "abcdefg")
+    for _ in range(10):
+        shares.add("a")
+    assert [brand for brand in "abcdefg" if shares.floods(brand)] == ["a"]
+
+
 @given(st.lists(st.sampled_from("abc"), max_size=100))
 def test_what_is_taken_and_given_back_is_as_before(brands: list[str]) -> None:
     shares = Shares(1000)
