@@ -12,6 +12,13 @@ class ModelUnavailable(EngineUnavailable):
     title = "The model version cannot be loaded"
 
 
+class DeadlinePassed(EngineUnavailable):
+    """The picture reached the engine when nobody waited for it any more; it was not computed."""
+
+    type = "deadline-passed"
+    title = "The picture came too late to the detector"
+
+
 class BadFrame(InvalidRequest):
     """A binary request or response that breaks the framing of `assay_engine.framing`."""
 

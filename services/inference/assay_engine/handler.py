@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import logging
 import os
+import time
 from typing import Any
 
 from assay_engine import framing
 from assay_engine.budgets import find_budgets
 from assay_engine.engine import Engine
-from assay_engine.errors import BadFrame
+from assay_engine.errors import BadFrame, DeadlinePassed
+from assay_engine.framing import Found, Item
 from assay_engine.metrics import count_choice
 from assay_engine.pins import Pins
 from assay_engine.selfcheck import choose_runtime
@@ -60,8 +62,22 @@ class EngineHandler:
                 items = framing.read_request(body)
                 if not items:
                     self._runtime.check()
-                answers.append(framing.write_response(self._engine.detect(items, self._wait_seconds)))
+                answers.append(framing.write_response(self._detect_in_time(items)))
             except AssayError as error:
                 context.set_response_status(400, error.type, place)
                 answers.append(error.detail.encode())
         return answers
+
+    def _detect_in_time(self, items: list[Item]) -> list[Found | AssayError]:
+        """One result for each item; what nobody waits for any more is refused without being computed."""
+        now = time.monotonic()
+        late = [item.deadline is not None and item.deadline <= now for item in items]
+        in_time = [item for item, is_late in zip(items, late, strict=True) if not is_late]
+        left = [item.deadline - now for item in in_time if item.deadline is not None]
+        found = iter(self._engine.detect(in_time, min([self._wait_seconds, *left])))
+        return [
+            DeadlinePassed("Nobody waited for this picture any more when the detector got it")
+            if is_late
+            else next(found)
+            for is_late in late
+        ]

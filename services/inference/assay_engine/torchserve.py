@@ -123,6 +123,7 @@ def main() -> int:
         if not stopping.is_set():
             log.error("torchserve ended", code=java.returncode)
             time.sleep(1)
+    watchdog.stop()
     return 0
 
 

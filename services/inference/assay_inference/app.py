@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from typing import Annotated, Any
 
 import anyio.to_thread
 import numpy as np
 from fastapi import FastAPI, Query, Request, Response
-from prometheus_client import Counter, Gauge
+from prometheus_client import Counter
 
 from assay_engine.framing import Item
 from assay_inference.access import Caller, identify
+from assay_inference.admission import Admission
 from assay_inference.appearance_files import AppearanceFiles
 from assay_inference.appearance_workers import AppearanceWorkers
-from assay_inference.engine_client import EngineClient, check_engine
-from assay_inference.errors import Busy
+from assay_inference.engine_calls import check_engine
+from assay_inference.engine_client import EngineClient
 from assay_inference.explanations import Explanations
 from assay_inference.live import LiveFollower
 from assay_inference.log_spool import LogSpool
@@ -34,7 +35,6 @@ from assay_shared.storage import ObjectStore
 from assay_shared.web import install_web
 from assay_shared.wire import Verification
 
-IN_WORK = Gauge("assay_verifications_in_work", "pictures that are being verified now")
 PROBLEMS_ANSWERED = Counter(
     "assay_verification_problems", "verifications answered by a problem document, by its type", ["type"]
 )
@@ -50,6 +50,7 @@ PROBLEMS = {
     413: "the picture has too many bytes or pixels",
     415: "the file is no picture that can be read",
     422: "the form or picture cannot be read, or the picture does not say of which brand the product is",
+    429: "too many pictures of this brand are being verified; see Retry-After",
     503: "full, or the detector does not answer; see Retry-After",
 }
 FORM_SCHEMA: dict[str, Any] = {
@@ -83,7 +84,7 @@ def create_app(settings: Settings | None = None, store_settings: StoreSettings |
     """The app, with its settings from the environment unless given."""
     settings = settings or Settings()  # from the environment
     store = ObjectStore(store_settings or StoreSettings())  # from the environment
-    urls = settings.engine_urls.split(",")
+    urls = settings.list_engines()
     registry = RegistryClient(
         settings.registry_url,
         settings.service_token.get_secret_value(),
@@ -101,11 +102,14 @@ def create_app(settings: Settings | None = None, store_settings: StoreSettings |
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         engine = EngineClient(
             urls,
-            settings.engine_slots,
+            settings.list_slots(),
             settings.engine_batch,
             settings.engine_queue,
             settings.engine_timeout_seconds,
+            silence_seconds=settings.engine_silence_seconds,
+            reserve_seconds=settings.engine_reserve_seconds,
         )
+        app.state.engine = engine
         engine.start()
         follower.on_promotion = _warmer(engine, asyncio.get_running_loop(), settings.verify_deadline_seconds)
         follower.start()
@@ -132,7 +136,9 @@ def create_app(settings: Settings | None = None, store_settings: StoreSettings |
         registry.close()
 
     app = FastAPI(title="Assay verify API", version="1", lifespan=lifespan, docs_url=None, redoc_url=None)
-    admission = _Admission(settings.engine_queue + settings.engine_batch)
+    admission = Admission(
+        settings.engine_queue + settings.engine_batch, lambda: app.state.engine.wait_seconds()
+    )
 
     @app.post(
         "/v1/verifications",
@@ -152,26 +158,23 @@ def create_app(settings: Settings | None = None, store_settings: StoreSettings |
         Without `brand` and `gtin`, the barcode in the picture names the brand; if none can be read the
         answer is 422 `brand-unknown`, with `guidance` on how to photograph it.
         """
-        with _counted_problems():
+        with _counted_problems(), ExitStack() as stack:
             try:
                 caller = await _identify(request, follower, settings.admin_key_sha256)
+                place = stack.enter_context(admission.admit(caller.brand or ""))
+                form = await read_form(request, settings.max_picture_bytes)
             except AssayError:
                 await drain(request)
                 raise
-            with admission:
-                try:
-                    form = await read_form(request, settings.max_picture_bytes)
-                except AssayError:
-                    await drain(request)
-                    raise
-                if form.brand is not None:
-                    await follower.look_at(form.brand)
-                verifier: Verifier = app.state.verifier
-                verification = await verifier.verify(form, caller, logs.current_request_id())
-                await _keep(spool, verification)
-                brand = follower.snapshot.brands.get(verification.brand)
-                if brand is not None and wants_picture(brand.published.kept_pictures, verification):
-                    await anyio.to_thread.run_sync(_keep_picture, kept, verification, form.image)
+            if form.brand is not None:
+                place.belongs_to(form.brand)
+                await follower.look_at(form.brand)
+            verifier: Verifier = app.state.verifier
+            verification = await verifier.verify(form, caller, logs.current_request_id())
+            await _keep(spool, verification)
+            brand = follower.snapshot.brands.get(verification.brand)
+            if brand is not None and wants_picture(brand.published.kept_pictures, verification):
+                await anyio.to_thread.run_sync(_keep_picture, kept, verification, form.image)
         return verification
 
     @app.get(
@@ -231,24 +234,6 @@ def create_app(settings: Settings | None = None, store_settings: StoreSettings |
     )
     _describe_problems(app)
     return app
-
-
-class _Admission:
-    """Counts the pictures in work. Raises Busy beyond its limit: memory is bounded, nobody waits unseen."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._count = 0
-
-    def __enter__(self) -> None:
-        if self._count >= self._limit:
-            raise Busy(f"{self._limit} pictures are being verified; send again soon")
-        self._count += 1
-        IN_WORK.set(self._count)
-
-    def __exit__(self, *_: object) -> None:
-        self._count -= 1
-        IN_WORK.set(self._count)
 
 
 @contextmanager

@@ -77,14 +77,14 @@ class Verifier:
         The brand is the one named, else the one that registered the GTIN named, else the one of the barcode
         in the picture. With a brand named, barcodes are read where the product was found and nowhere else,
         which takes half the time. Raises NotFound, NotAuthenticated, BrandUnknown, NoLiveModel,
-        EngineUnavailable, Unavailable, and what `pictures.decode` raises.
+        BrandFlood, Busy, EngineUnavailable, Unavailable, and what `pictures.decode` raises.
         """
         clock = Clock()
         snapshot = self._follower.snapshot
         gtin = read_gtin(form.gtin) if form.gtin else None
         brand = choose_named(form.brand, gtin, snapshot, caller)
         if brand is not None:
-            find_live_model(brand)
+            self._engine.warm(brand.published.slug, find_live_model(brand).version)
         picture = await self._run(clock, "decode", lambda: pictures.decode(form.image, self._max_pixels))
         reading: Reading | None = None
         if brand is None:
@@ -92,6 +92,7 @@ class Verifier:
                 clock, "barcode", lambda: read_everywhere(picture, self._barcode_retry_ms)
             )
             brand = choose_by_codes(reading, snapshot, caller)
+            self._engine.warm(brand.published.slug, find_live_model(brand).version)
         model = find_live_model(brand)
         seen = await self._look(picture, brand, model, clock)
         asked = next((one.label for one in brand.published.products if one.gtin == gtin), None)

@@ -15,6 +15,8 @@ import pytest
 from PIL import Image
 
 from assay_engine import framing
+from assay_engine.settings import TorchServeSettings
+from assay_engine.watchdog import Watchdog
 from assay_shared.keys import UPLOADS
 from assay_shared.wire import KeptPictures, Verification
 from tests.integration.inference.conftest import (
@@ -192,15 +194,41 @@ def test_the_engine_answers_garbage_with_a_reason(inference: Inference) -> None:
     assert "must start with" in answer.text
 
 
+def test_torchserve_says_how_many_workers_are_ready(inference: Inference) -> None:
+    environment = inference.programs["torchserve"].environment
+    watchdog = Watchdog(
+        TorchServeSettings(
+            data_dir=inference.folder / "torchserve",
+            torchserve_port=int(environment["ASSAY_TORCHSERVE_PORT"]),
+            torchserve_management_port=int(environment["ASSAY_TORCHSERVE_MANAGEMENT_PORT"]),
+        ),
+        1,
+    )
+    assert watchdog.count_ready() == 1
+    [worker] = inference.workers()
+    worker.kill()
+    wait_until(lambda: watchdog.count_ready() == 0, 10, "the worker is missed")
+    wait_until(lambda: watchdog.count_ready() == 1, 60, "a worker is back")
+    watchdog.stop()
+
+
 def test_metrics_and_the_api_document(inference: Inference, photo: bytes) -> None:
     inference.verify(photo, brand="acme")
     metrics = httpx.get(f"{inference.api}/metrics", timeout=10).text
-    for name in ("assay_verdicts_total", "assay_verification_seconds", "assay_engine_queue_depth"):
+    for name in (
+        "assay_verdicts_total",
+        "assay_verification_seconds",
+        "assay_engine_queue_depth",
+        "assay_engine_queue_seconds",
+        "assay_engine_batch_brands",
+        "assay_engine_host_up",
+        'assay_engine_refused_total{cause="flood"}',
+    ):
         assert name in metrics
     document = httpx.get(f"{inference.api}/openapi.json", timeout=10).json()
     operation = document["paths"]["/v1/verifications"]["post"]
     assert operation["requestBody"]["content"]["multipart/form-data"]["schema"]["required"] == ["image"]
-    assert {"200", "401", "404", "409", "413", "415", "422", "503"} <= operation["responses"].keys()
+    assert {"200", "401", "404", "409", "413", "415", "422", "429", "503"} <= operation["responses"].keys()
     assert "Problem" in document["components"]["schemas"]
 
 
