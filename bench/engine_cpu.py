@@ -1,16 +1,16 @@
 """The engine on the CPU, many brands against one: `python -m bench.engine_cpu`.
 
-The engine as a library, in this process, with photos of 4:3, one after another; BENCH_BRANDS (50) brands with
-random weights, a different one at each request. The peer is eager PyTorch, which is the trainer's and the
+The engine as a library, in this process, with photos of 4:3, one after another; BENCH_BRANDS (200) brands
+with random weights, a different one at each request. The peer is eager PyTorch, the trainer's and the
 reference, in the same run and in turn. bf16 is measured too, though it is no default (bench/precision.py).
-Then what a worker does alone and beside another, in processes of their own, on one thread or all.
+Then, unless `brands` is given, what a worker does alone and beside another, in processes of their own, on one
+thread or all.
 """
 
 from __future__ import annotations
 
 import ctypes
 import gc
-import hashlib
 import os
 import platform
 import statistics
@@ -24,18 +24,19 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
 
+from assay_engine.budgets import Budgets
 from assay_engine.engine import Engine, Runtime
-from assay_engine.framing import Found, Item, Pixels
+from assay_engine.framing import Pixels
 from assay_engine.openvino_runtime import OpenVinoRuntime
-from assay_engine.probe import Probe, make_probe
+from assay_engine.probe import make_probe
 from assay_engine.runtime import TorchRuntime
 from assay_engine.settings import count_cores
 from assay_shared import logs
-from assay_shared.model_description import DESCRIPTION_FILE, WEIGHTS_FILE, ModelDescription
+from assay_shared.model_description import WEIGHTS_FILE, ModelDescription
+from bench.many_brands import VERSION, FilesAtHand, ask, fill_cache, slug
 
-BRANDS = int(os.environ.get("BENCH_BRANDS", "50"))
+BRANDS = int(os.environ.get("BENCH_BRANDS", "200"))
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "6"))
 REQUESTS = 12
 """Of each kind in a round."""
@@ -44,7 +45,6 @@ MANY_TARGET = 0.9
 """Requests/s of many brands over those of one."""
 BYTES_TARGET = 1.15
 """Memory of a further brand over its weights file."""
-VERSION = "v1"
 
 
 @dataclass
@@ -61,14 +61,6 @@ class Way:
     bytes_per_brand: float = 0.0
 
 
-class FilesAtHand:
-    """An object store in which nothing is: all files are in the disk cache already."""
-
-    def get_file(self, bucket: str, key: str, path: Path) -> None:
-        """Raises what a test of nothing but the engine must not meet."""
-        raise FileNotFoundError(f"{bucket}/{key} should be in the disk cache")
-
-
 def main() -> int:
     """Measures and prints; 0 when both targets are reached by the default, OpenVINO in f32."""
     if len(sys.argv) > 2 and sys.argv[1] == "worker":
@@ -78,7 +70,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         probe = make_probe(folder)
-        stored = fill_cache(folder / "models", probe)
+        stored = fill_cache(folder / "models", probe, BRANDS)
         ways = [
             Way("eager", TorchRuntime("cpu")),
             Way("openvino f32", OpenVinoRuntime("f32", count_cores())),
@@ -93,48 +85,14 @@ def main() -> int:
             measure_cold(way, folder / "models", probe.pictures[0])
             measure_swap(way, probe.description, folder / "models")
     reached = report(ways, stored)
-    measure_workers()
+    if sys.argv[1:] != ["brands"]:
+        measure_workers()
     return 0 if reached else 1
-
-
-def fill_cache(folder: Path, probe: Probe) -> int:
-    """Lays BRANDS brands, each a little different, into a disk cache; returns the bytes of a weights file."""
-    weights = load_file(probe.weights)
-    for number in range(BRANDS):
-        place = folder / slug(number) / VERSION
-        place.mkdir(parents=True)
-        generator = torch.Generator().manual_seed(number)
-        own = {
-            name: tensor
-            if ".dfl." in name
-            else tensor * (1 + 0.01 * torch.randn(tensor.shape, generator=generator)).half()
-            for name, tensor in weights.items()
-        }
-        save_file(own, place / WEIGHTS_FILE)
-        sha256 = hashlib.sha256((place / WEIGHTS_FILE).read_bytes()).hexdigest()
-        description = probe.description.model_copy(update={"files": {WEIGHTS_FILE: sha256}})
-        (place / DESCRIPTION_FILE).write_text(description.model_dump_json())
-    return (folder / slug(0) / VERSION / WEIGHTS_FILE).stat().st_size
-
-
-def slug(number: int) -> str:
-    """The name of a brand."""
-    return f"brand-{number}"
 
 
 def make_engine(runtime: Runtime, folder: Path) -> Engine:
     """An engine with room for all brands."""
-    return Engine(FilesAtHand(), folder, runtime, 1 << 40, 1 << 40)
-
-
-def ask(engine: Engine, number: int, picture: Pixels) -> float:
-    """Seconds of one request. Raises what the engine answers instead of boxes."""
-    started = time.perf_counter()
-    [found] = engine.detect([Item(slug(number), VERSION, picture)])
-    spent = time.perf_counter() - started
-    if not isinstance(found, Found):
-        raise found
-    return spent
+    return Engine(FilesAtHand(), folder, runtime, Budgets(1 << 40, 0, 1 << 40))
 
 
 def measure_memory(way: Way, folder: Path, picture: Pixels) -> None:

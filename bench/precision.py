@@ -42,7 +42,7 @@ TRAIN, HELD_OUT, TEST = 50, 14, 96
 """Pictures to learn from, to choose thresholds by, and to measure with."""
 FAKES_EVERY = 5
 SIZE = (960, 720)
-OPTIONS = TrainingOptions(image_size=416, epochs=int(os.environ.get("BENCH_EPOCHS", "20")), patience=30)
+OPTIONS = TrainingOptions(image_size=416, epochs=int(os.environ.get("BENCH_EPOCHS", "20")))
 FIRST_SEED = 7
 MAX_PIXELS = 100_000_000
 KEPT_MAP50 = 0.005
@@ -190,6 +190,7 @@ def judge(description: ModelDescription, picture: Picture, fit: Letterbox, found
     evidence = Evidence(
         width=picture.width,
         height=picture.height,
+        image_size=description.image_size,
         quality=measure(picture, product.box if product else None),
         barcodes=(),
         seen=tuple(seen),

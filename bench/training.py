@@ -1,69 +1,64 @@
 """How the trainer's choices compare: `python -m bench.training FOLDER`.
 
 Trains detectors of several brands by each choice, and asks them about pictures that no training saw. The
-peer is plain `yolo train`: ultralytics' trainer from the same base weights with its own defaults. Takes
-minutes to hours: every result is kept in FOLDER and taken from there the next time, so it can be run in
-slices (`--only NAME`, `--brands N`). `--data OUT` takes the brands of a folder
-(`training_brands.read_brands`), else some are invented. Prints a table in Markdown, means over the brands
-with their standard deviation.
+peer is plain `yolo train`: ultralytics' trainer from the same base weights with its own defaults, until it is
+as good as the base. Takes minutes to hours: every result is kept in FOLDER under what it depends on and taken
+from there the next time, so it can be stopped and run in slices (`--only NAME`). `--data OUT` takes the
+brands of a folder (`training_brands.read_brands`, those named by `--names`), else some are invented. The base
+has the trainer's own options but for `--epochs` and `--size`, which, with `--train` and `--longest`, make a
+comparison affordable. Prints tables in Markdown.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
+import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, replace
+from dataclasses import dataclass
 from pathlib import Path
-from statistics import mean, pstdev
 from typing import Any
 
-import torch
-from pydantic import BaseModel
-
 from assay_shared.detector import offline as offline  # before ultralytics
-from assay_shared.detector.architecture import build_trainable, fold_batch_norms
+from assay_shared.detector.architecture import fold_batch_norms
 from assay_shared.detector.detector import Detector
 from assay_shared.detector.weights import save_weights
-from assay_shared.wire import LabelRole, TrainingOptions
-from assay_trainer.base_weights import find_bundled, load_base_weights
+from assay_shared.wire import LabelRole, Progress, TrainingOptions
+from assay_trainer.base_weights import find_bundled
 from assay_trainer.dataset import write_dataset
 from assay_trainer.evaluation import evaluate_detector
-from assay_trainer.recipe import RECIPE
+from assay_trainer.recipe import Recipe
 from assay_trainer.training import Callbacks, train_detector
 from bench.training_brands import BenchBrand, invent_brands, read_brands
-from bench.training_choices import CHOICES, CHOSEN, PEER
+from bench.training_choices import BASE, CHOICES, PEER, describe_settings
+from bench.training_peer import train_plainly
+from bench.training_results import Figures, Point, Result, find_goal, tabulate
 
-PEER_EPOCHS = 100
-"""Ultralytics' default."""
 
+@dataclass(frozen=True)
+class Task:
+    """One training to measure: of a brand by a choice; `path` is where its result is kept."""
 
-class Result(BaseModel):
-    """Of one brand by one choice. `curve`: seconds since the start and mAP50 on the held-out pictures after
-    each epoch, as ultralytics measures it; `settings` is all that the result depends on."""
-
+    name: str
+    brand: BenchBrand
+    options: TrainingOptions
+    recipe: Recipe
     settings: dict[str, Any]
-    map50: float
-    map50_95: float
-    product_recall: float
-    held_out_map50: float
-    seconds: float
-    curve: list[tuple[float, float]]
+    path: Path
 
 
 def main() -> int:
-    """Measures what is not measured yet and prints the table; 0."""
+    """Measures what is not measured yet and prints the tables; 0."""
     arguments = _parse()
-    folder: Path = arguments.folder
-    names = [arguments.only] if arguments.only else list(CHOICES)
-    brands = list(_find_brands(arguments))
-    for name in names:
+    brands = _find_brands(arguments)
+    for name in [arguments.only] if arguments.only else list(CHOICES):
         for brand in brands:
-            _measure_once(name, brand, arguments)
-    print(tabulate(folder, brands))
+            _measure_once(_settle(name, brand, arguments), arguments)
+    results = {name: [_read(_settle(name, brand, arguments).path) for brand in brands] for name in CHOICES}
+    print(tabulate(results))
     return 0
 
 
@@ -71,207 +66,130 @@ def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.training")
     parser.add_argument("folder", type=Path, help="keeps results and invented pictures")
     parser.add_argument("--data", type=Path, help="brands of a folder instead of invented ones")
-    parser.add_argument("--brands", type=int, default=6)
+    parser.add_argument("--names", nargs="*", default=[], help="of these brands of the folder")
+    parser.add_argument("--brands", type=int, default=6, help="how many are invented")
     parser.add_argument("--only", choices=CHOICES, help="this choice alone")
-    parser.add_argument("--epochs", type=int, help="instead of the trainer's own number")
-    parser.add_argument("--size", type=int, help="pixels instead of the trainer's own number")
-    parser.add_argument("--train", type=int, default=62, help="invented pictures to learn from")
+    parser.add_argument("--epochs", type=int, default=TrainingOptions().epochs)
+    parser.add_argument("--size", type=int, default=TrainingOptions().image_size, help="pixels")
+    parser.add_argument("--train", type=int, default=62, help="pictures to learn from and to hold out")
     parser.add_argument("--test", type=int, default=48, help="invented pictures to test with")
+    parser.add_argument("--longest", type=int, default=1280, help="pixels that pictures are reduced to")
     parser.add_argument("--device", default="auto")
     return parser.parse_args()
 
 
-def _find_brands(arguments: argparse.Namespace) -> Iterator[BenchBrand]:
+def _find_brands(arguments: argparse.Namespace) -> list[BenchBrand]:
     if arguments.data is not None:
-        return read_brands(arguments.data, arguments.folder / "images", arguments.brands)
-    return invent_brands(arguments.folder / "brands", arguments.brands, arguments.train, arguments.test)
+        images = arguments.folder / "images"
+        return read_brands(arguments.data, images, arguments.names, arguments.train, arguments.longest)
+    return list(
+        invent_brands(
+            arguments.folder / "brands", arguments.brands, arguments.train, arguments.test, arguments.longest
+        )
+    )
 
 
-def _measure_once(name: str, brand: BenchBrand, arguments: argparse.Namespace) -> None:
-    options, settings = _settle(name, brand, arguments)
-    path = _place(arguments.folder, name, brand)
-    known = Result.model_validate_json(path.read_text()) if path.exists() else None
-    if known is not None and known.settings == json.loads(json.dumps(settings)):
-        return
-    print(f"{name}: {brand.name} …", file=sys.stderr, flush=True)
-    work = arguments.folder / "work"
-    shutil.rmtree(work, ignore_errors=True)
-    result = _measure(name, brand, options, settings, work, arguments.device)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(result.model_dump_json(indent=2))
-    shutil.rmtree(work, ignore_errors=True)
-
-
-def _settle(
-    name: str, brand: BenchBrand, arguments: argparse.Namespace
-) -> tuple[TrainingOptions, dict[str, Any]]:
-    """The options of a choice, and all that its result depends on."""
-    asked = {"epochs": arguments.epochs, "image_size": arguments.size}
-    given = {key: value for key, value in asked.items() if value is not None}
-    if name == PEER:
-        given = {"epochs": arguments.epochs or PEER_EPOCHS, "image_size": arguments.size or 640}
-    options = TrainingOptions(**(given | CHOICES[name].options))
-    settings = {
-        "options": options.model_dump(),
-        "recipe": asdict(replace(RECIPE, **CHOICES[name].recipe)),
+def _settle(name: str, brand: BenchBrand, arguments: argparse.Namespace) -> Task:
+    options, recipe = CHOICES[name].settle(arguments.epochs, arguments.size)
+    settings = describe_settings(name, options, recipe) | {
         "pictures": sorted(item.sha256 for item in brand.dataset.items),
         "test": sorted(item.sha256 for item in brand.test),
         "device": arguments.device,
     }
-    return options, settings
+    key = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
+    path = arguments.folder / "results" / brand.name / f"{key}.json"
+    return Task(name, brand, options, recipe, settings, path)
 
 
-def _measure(
-    name: str,
-    brand: BenchBrand,
-    options: TrainingOptions,
-    settings: dict[str, Any],
-    work: Path,
-    device: str,
-) -> Result:
-    started = time.monotonic()
-    curve: list[tuple[float, float]] = []
+def _measure_once(task: Task, arguments: argparse.Namespace) -> None:
+    if task.path.exists():
+        return
+    print(f"{task.name}: {task.brand.name} …", file=sys.stderr, flush=True)
+    work = arguments.folder / "work"
+    shutil.rmtree(work, ignore_errors=True)
+    base = _read(_settle(BASE, task.brand, arguments).path)
+    goal = None if base is None else find_goal(base)
+    result = _measure(task, work, arguments.device, goal)
+    task.path.parent.mkdir(parents=True, exist_ok=True)
+    partial = task.path.with_suffix(".partial")
+    partial.write_text(result.model_dump_json(indent=2))
+    partial.replace(task.path)
+    shutil.rmtree(work, ignore_errors=True)
 
-    def note(map50: float | None) -> None:
-        curve.append((round(time.monotonic() - started, 2), map50 or 0.0))
 
-    data = write_dataset(brand.dataset, brand.images, work / "dataset", options.image_size)
-    if name == PEER:
-        model = _train_plainly(data, options, work / "training", device, note)
-    else:
-        callbacks = Callbacks(lambda progress: note(progress.map50), _keep_nothing, lambda: False)
-        recipe = replace(RECIPE, **CHOICES[name].recipe)
-        model, _ = train_detector(
-            data,
-            options,
-            find_bundled(options.architecture),
-            work / "training",
-            callbacks,
-            device=device,
-            recipe=recipe,
+def _measure(task: Task, work: Path, device: str, goal: float | None) -> Result:
+    from ultralytics.nn.tasks import load_checkpoint
+
+    started, computed = time.monotonic(), sum(os.times()[:4])
+    curve: list[Point] = []
+
+    def note(map50: float | None) -> bool:
+        curve.append(
+            Point(
+                seconds=round(time.monotonic() - started, 1),
+                cpu_seconds=round(sum(os.times()[:4]) - computed, 1),
+                map50=map50 or 0.0,
+            )
         )
-    seconds = time.monotonic() - started
-    weights = work / "model.safetensors"
-    save_weights(fold_batch_norms(model), weights)
-    labels = brand.dataset.labels
-    detector = Detector(options.architecture, len(labels), weights)
-    held_out = [item for item in brand.dataset.items if item.split == "val"]
-    chosen = evaluate_detector(detector, labels, held_out, brand.images, options.image_size)
-    tested = evaluate_detector(
-        detector, labels, brand.test, brand.images, options.image_size, chosen.thresholds
-    )
-    figures = [tested.metrics.per_label[label.name] for label in labels if label.role is LabelRole.PRODUCT]
-    boxes = sum(one.boxes for one in figures)
+        return goal is None or curve[-1].map50 < goal
+
+    size = task.options.image_size
+    data = write_dataset(task.brand.dataset, task.brand.images, work / "dataset", size)
+    folder = work / "training"
+    if task.name == PEER:
+        train_plainly(data, task.options, folder, device, note)
+    else:
+
+        def tell(progress: Progress) -> None:
+            note(progress.map50)
+
+        callbacks = Callbacks(tell, _keep_nothing, lambda: False)
+        base_weights = find_bundled(task.options.architecture)
+        train_detector(data, task.options, base_weights, folder, callbacks, device=device, recipe=task.recipe)
+    trained = time.monotonic() - started, sum(os.times()[:4]) - computed
+    models = {kept: load_checkpoint(str(folder / "weights" / f"{kept}.pt")) for kept in ("last", "best")}
+    epochs = {kept: checkpoint["epoch"] for kept, (_, checkpoint) in models.items()}
+    last = _evaluate(task, models["last"][0], work)
+    best = last if epochs["best"] == epochs["last"] else _evaluate(task, models["best"][0], work)
     return Result(
-        settings=settings,
-        map50=tested.metrics.map50,
-        map50_95=tested.metrics.map50_95,
-        product_recall=sum((one.recall or 0.0) * one.boxes for one in figures) / max(boxes, 1),
-        held_out_map50=chosen.metrics.map50,
-        seconds=round(seconds, 1),
+        choice=task.name,
+        settings=task.settings,
+        last=last,
+        best=best,
+        seconds=round(trained[0], 1),
+        cpu_seconds=round(trained[1], 1),
         curve=curve,
     )
 
 
-def _keep_nothing(_epoch: int, _path: Path) -> None:
-    """No checkpoint is wanted."""
-
-
-def _train_plainly(
-    data: Path, options: TrainingOptions, folder: Path, device: str, note: Callable[[float | None], None]
-) -> Any:
-    """Ultralytics' trainer with its defaults, but for where it begins, where it writes and what it prints."""
-    from ultralytics.models.yolo.detect import DetectionTrainer
-    from ultralytics.nn.tasks import load_checkpoint
-    from ultralytics.utils import LOGGER
-
-    LOGGER.setLevel("WARNING")
-
-    class PlainTrainer(DetectionTrainer):
-        def get_model(self, cfg: Any = None, weights: Any = None, verbose: bool = False) -> Any:
-            model = build_trainable(options.architecture, self.data["nc"])
-            load_base_weights(model, find_bundled(options.architecture))
-            return model
-
-        def final_eval(self) -> None:
-            return
-
-    # Each picture once: showing rare ones more often is our choice, not its default.
-    plain = data.with_name("plain.yaml")
-    plain.write_text(data.read_text().replace("train: train.txt", "train: images/train"))
-    on_gpu = device != "cpu" and torch.cuda.is_available()
-    trainer: Any = PlainTrainer(
-        overrides={
-            "model": f"{options.architecture}.yaml",
-            "data": str(plain),
-            "task": "detect",
-            "imgsz": options.image_size,
-            "epochs": options.epochs,
-            "device": "0" if on_gpu else "cpu",
-            "amp": on_gpu,
-            "workers": 8 if on_gpu else 0,
-            "pretrained": False,
-            "plots": False,
-            "verbose": False,
-            "save_dir": str(folder),
-            "exist_ok": True,
-        }
+def _evaluate(task: Task, model: Any, work: Path) -> Figures:
+    """On the test pictures, with the thresholds that the held-out ones choose."""
+    weights = work / "model.safetensors"
+    save_weights(fold_batch_norms(model.float().cpu()), weights)
+    brand, size = task.brand, task.options.image_size
+    labels = brand.dataset.labels
+    detector = Detector(task.options.architecture, len(labels), weights)
+    held_out = [item for item in brand.dataset.items if item.split == "val"]
+    chosen = evaluate_detector(detector, labels, held_out, brand.images, size)
+    tested = evaluate_detector(detector, labels, brand.test, brand.images, size, chosen.thresholds)
+    products = [tested.metrics.per_label[label.name] for label in labels if label.role is LabelRole.PRODUCT]
+    boxes = sum(one.boxes for one in products)
+    return Figures(
+        map50=tested.metrics.map50,
+        map50_95=tested.metrics.map50_95,
+        image_accuracy=tested.metrics.image_accuracy,
+        product_recall=sum((one.recall or 0.0) * one.boxes for one in products) / max(boxes, 1),
+        held_out_map50=chosen.metrics.map50,
+        held_out_map50_95=chosen.metrics.map50_95,
     )
-    trainer.add_callback(
-        "on_fit_epoch_end", lambda trainer: note((trainer.metrics or {}).get("metrics/mAP50(B)"))
-    )
-    trainer.train()
-    return load_checkpoint(str(folder / "weights" / "best.pt"))[0].float().cpu()
 
 
-def tabulate(folder: Path, brands: list[BenchBrand]) -> str:
-    """What is measured so far of these brands, as a table in Markdown."""
-    lines = [
-        f"{len(brands)} brands; mean ± standard deviation over those measured. Flattery: mAP50 of the "
-        "held-out pictures less that of the test pictures. To par: until the held-out mAP50 of "
-        f"{CHOSEN!r} is reached.",
-        "",
-        "| choice | brands | mAP50 | mAP50-95 | product recall | flattery | seconds | seconds to par |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    par = {brand.name: _read(folder, CHOSEN, brand) for brand in brands}
-    for name in CHOICES:
-        found = [(brand.name, result) for brand in brands if (result := _read(folder, name, brand))]
-        if not found:
-            continue
-        results = [result for _, result in found]
-        times = [find_par(result, par[brand]) for brand, result in found]
-        reached = [seconds for seconds in times if seconds is not None]
-        to_par = f"{_spread(reached, 0)} ({len(reached)} of {len(found)})" if reached else "never"
-        lines.append(
-            f"| {name} | {len(found)} | {_spread([one.map50 for one in results])} "
-            f"| {_spread([one.map50_95 for one in results])} "
-            f"| {_spread([one.product_recall for one in results])} "
-            f"| {_spread([one.held_out_map50 - one.map50 for one in results])} "
-            f"| {_spread([one.seconds for one in results], 0)} | {to_par} |"
-        )
-    return "\n".join(lines)
-
-
-def find_par(result: Result, par: Result | None) -> float | None:
-    """Seconds until a training is as good as the chosen one became, on the held-out pictures; None: never."""
-    if par is None:
-        return None
-    goal = max(map50 for _, map50 in par.curve)
-    return next((seconds for seconds, map50 in result.curve if map50 >= goal), None)
-
-
-def _read(folder: Path, name: str, brand: BenchBrand) -> Result | None:
-    path = _place(folder, name, brand)
+def _read(path: Path) -> Result | None:
     return Result.model_validate_json(path.read_text()) if path.exists() else None
 
 
-def _place(folder: Path, name: str, brand: BenchBrand) -> Path:
-    return folder / "results" / name.replace(" ", "-").replace(",", "") / f"{brand.name}.json"
-
-
-def _spread(values: list[float], digits: int = 3) -> str:
-    return f"{mean(values):.{digits}f} ± {pstdev(values):.{digits}f}"
+def _keep_nothing(_epoch: int, _path: Path) -> None:
+    """No checkpoint is wanted."""
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import hashlib
 import io
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -38,7 +38,7 @@ class BenchBrand:
     images: Path
 
 
-def invent_brands(folder: Path, count: int, train: int, test: int) -> Iterator[BenchBrand]:
+def invent_brands(folder: Path, count: int, train: int, test: int, longest: int) -> Iterator[BenchBrand]:
     """Brands of different seeds; `train` pictures to learn from and choose by, `test` of other scenes, every
     second a fake of some kind. What is drawn already is read again."""
     for seed in range(FIRST_SEED, FIRST_SEED + count):
@@ -51,28 +51,36 @@ def invent_brands(folder: Path, count: int, train: int, test: int) -> Iterator[B
             kind = KINDS[place // 2 % len(KINDS)] if place % 2 else "genuine"
             _draw(source / "genuine" / f"{place:03d}.jpg", seed, TEST_SCENES + place, kind)
         (source / "labels.json").write_text(json.dumps(brand_labels(brand)))
-        yield read_brand(source, folder / "images")
+        yield read_brand(source, folder / "images", train, longest)
 
 
-def read_brands(root: Path, images: Path, count: int) -> Iterator[BenchBrand]:
-    """The first brands of a folder `{brand}/{train,genuine}/NNN.jpg` with an annotation `.json` beside each
-    picture; `{brand}/labels.json` may give the labels' roles."""
-    brands = [path for path in sorted(root.iterdir()) if (path / "train").is_dir()]
-    for source in brands[:count]:
-        yield read_brand(source, images)
+def read_brands(root: Path, images: Path, names: Sequence[str], train: int, longest: int) -> list[BenchBrand]:
+    """Brands of a folder `{brand}/{train,genuine}/NNN.jpg` with an annotation `.json` beside each picture;
+    `{brand}/labels.json` may give the labels' roles. Without names all of them."""
+    found = [path.name for path in sorted(root.iterdir()) if (path / "train").is_dir()]
+    return [read_brand(root / name, images, train, longest) for name in names or found]
 
 
-def read_brand(source: Path, images: Path) -> BenchBrand:
-    """One brand of such a folder; its pictures are put into `images`, upright. Every fifth of `train` is held
-    out, less what nearly repeats one that is learnt from."""
+def read_brand(
+    source: Path,
+    images: Path,
+    train: int,
+    longest: int,
+    roles: dict[str, LabelRole] | None = None,
+) -> BenchBrand:
+    """One brand of such a folder; its pictures are put into `images`, upright, the longest side of `longest`
+    pixels at most. Of the first `train` every fifth is held out, less what nearly repeats one that is learnt
+    from. `roles` of its labels, where they are known otherwise than by `labels.json`."""
     images.mkdir(parents=True, exist_ok=True)
     learn = [
-        _read_picture(path, "val" if place % HELD_OUT_EVERY == 0 else "train", images)
-        for place, path in enumerate(sorted((source / "train").glob("*.jpg")))
+        _read_picture(path, "val" if place % HELD_OUT_EVERY == 0 else "train", images, longest)
+        for place, path in enumerate(sorted((source / "train").glob("*.jpg"))[:train])
     ]
-    test = [_read_picture(path, "val", images) for path in sorted((source / "genuine").glob("*.jpg"))]
+    test = [
+        _read_picture(path, "val", images, longest) for path in sorted((source / "genuine").glob("*.jpg"))
+    ]
     manifest = DatasetManifest(
-        id="dsv_bench", brand=source.name, labels=_find_labels(source, learn), products=[], items=learn
+        id="dsv_bench", brand=source.name, labels=_find_labels(source, learn, roles), products=[], items=learn
     )
     dataset, _ = prepare_dataset(manifest, images)
     return BenchBrand(source.name, dataset, test, images)
@@ -104,28 +112,42 @@ def _draw(path: Path, seed: int, scene: int, kind: str) -> None:
     path.with_suffix(".json").write_text(json.dumps(document))
 
 
-def _read_picture(path: Path, split: Literal["train", "val"], images: Path) -> DatasetItem:
+def _read_picture(path: Path, split: Literal["train", "val"], images: Path, longest: int) -> DatasetItem:
     parsed = parse_annotation(json.loads(path.with_suffix(".json").read_text()))
     with Image.open(path) as picture:
-        upright = ImageOps.exif_transpose(picture)
-        buffer = io.BytesIO()
-        upright.convert("RGB").save(buffer, "JPEG", quality=95)
+        picture.draft("RGB", (longest, longest))
+        upright = ImageOps.exif_transpose(picture).convert("RGB")
+    upright.thumbnail((longest, longest), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    upright.save(buffer, "JPEG", quality=95)
     data = buffer.getvalue()
     sha256 = hashlib.sha256(data).hexdigest()
     (images / f"{sha256}.jpg").write_bytes(data)
+    across, down = upright.width / parsed.width, upright.height / parsed.height
     return DatasetItem(
         sha256=sha256,
         extension="jpg",
-        width=parsed.width,
-        height=parsed.height,
+        width=upright.width,
+        height=upright.height,
         split=split,
-        annotations=parsed.annotations,
+        annotations=[
+            Annotation(
+                label=box.label,
+                left=box.left * across,
+                top=box.top * down,
+                width=box.width * across,
+                height=box.height * down,
+            )
+            for box in parsed.annotations
+        ],
     )
 
 
-def _find_labels(source: Path, items: list[DatasetItem]) -> list[Label]:
+def _find_labels(source: Path, items: list[DatasetItem], known: dict[str, LabelRole] | None) -> list[Label]:
     """The labels with their roles; without `labels.json` the largest thing in a picture is its product."""
     names = sorted({box.label for item in items for box in item.annotations})
+    if known is not None:
+        return [Label(name=name, role=known[name]) for name in names]
     given = source / "labels.json"
     if given.exists():
         roles: dict[str, str] = json.loads(given.read_text())

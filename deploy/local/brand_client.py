@@ -89,6 +89,10 @@ class BrandClient:
         for label, role in brand_labels(self.brand).items():
             self.call("PUT", f"/labels/{label}", json={"role": role})
 
+    def change_settings(self, settings: Mapping[str, Any]) -> None:
+        """The admin replaces the brand's settings."""
+        self._call("PATCH", self._path, headers=self._admin, json={"settings": dict(settings)})
+
     def start_upload(self) -> str:
         """A new upload's id."""
         return str(self.call("POST", "/uploads")["id"])
@@ -191,6 +195,15 @@ class BrandClient:
         """The picture that explains a verification (JPEG); None where there is none."""
         response = self._http.get(f"/v1/verifications/{verification}/explanation", headers=self._key)
         return response.content if response.status_code == 200 else None
+
+    def read_verification(self, verification: str) -> dict[str, Any]:
+        """A verification as the log has it."""
+        return self._call("GET", f"/v1/verifications/{verification}", headers=self._key)
+
+    def review(self, verification: str, truth: str) -> dict[str, Any]:
+        """Says what the picture of a verification showed; returns the verification."""
+        path = f"/v1/verifications/{verification}/review"
+        return self._call("POST", path, headers=self._key, json={"truth": truth})
 
     def call(self, method: str, path: str, **request: Any) -> dict[str, Any]:
         """Calls a route of the brand with its key; the JSON of the answer, empty for none."""

@@ -37,7 +37,7 @@ from deploy.local.stack import Stack
 SEED = 7
 TRAIN_PHOTOS, TEST_PHOTOS = 62, 32
 """As many as the original service trained and tested a brand on."""
-OPTIONS = {"image_size": 480, "epochs": 20, "patience": 20, "batch": 8}
+OPTIONS = {"image_size": 480, "epochs": 20, "batch": 8}
 """Small enough for two cores; production keeps the trainer's defaults (640 pixels, 100 epochs)."""
 RUN_SECONDS = 1200.0
 

@@ -118,6 +118,7 @@ class Services:
             "ASSAY_TORCHSERVE_PORT": str(self.ports.get("torchserve")),
             "ASSAY_TORCHSERVE_MANAGEMENT_PORT": str(self.ports.get("torchserve-management")),
             "ASSAY_TORCHSERVE_METRICS_PORT": str(self.ports.get("torchserve-metrics")),
+            "ASSAY_ENGINE_METRICS_PORT": str(self.ports.get("engine-metrics")),
             "ASSAY_SERVICE_TOKEN": self.credentials.service_token,
             "ASSAY_WEBHOOK_TOKEN": self.credentials.webhook_token,
             "ASSAY_ADMIN_KEY_SHA256": hashlib.sha256(self.credentials.admin_key.encode()).hexdigest(),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from assay_shared.keys import IMAGES, LIVE, MODELS, QUARANTINE, UPLOADS
+from assay_shared.keys import IMAGES, KEPT_PICTURES, LIVE, MODELS, QUARANTINE, UPLOADS
 
 Statement = dict[str, Any]
 Policy = dict[str, Any]
@@ -53,23 +53,31 @@ def service_policies() -> dict[str, Policy]:
         {"Effect": "Allow", "Action": DELETE, "Resource": [_arn(f"{MODELS}/*/training/*")]},
     ]
     reader = [_list(LIVE), _allow(READ, LIVE)]
+    # The pictures that brands keep go to ingest by the upload that is reserved for them.
+    keeper = {"Effect": "Allow", "Action": WRITE, "Resource": [_arn(f"{UPLOADS}/*/{KEPT_PICTURES}/*")]}
     return {
         "registry": _policy(registry),
         "ingest": _policy(ingest),
         "trainer": _policy(trainer),
-        "inference": _policy(reader),
+        "inference": _policy([*reader, keeper]),
         "engine": _policy(reader),
     }
 
 
 def brand_policy(brand: str, *, listing: bool) -> Policy:
-    """What a brand's own credentials may do: read and write `uploads/{brand}/*`.
+    """What a brand's own credentials may do: read and write `uploads/{brand}/*`, but for the reserved upload:
+    what lies there was not sanitised yet, and other people took it.
 
     `listing` adds ListBucket under `{brand}/`; see `BrandListing` for when that is safe.
     """
     statements: list[Statement] = [
         {"Effect": "Allow", "Action": ["s3:GetBucketLocation"], "Resource": [_arn(UPLOADS)]},
         {"Effect": "Allow", "Action": [*READ, *WRITE], "Resource": [_arn(f"{UPLOADS}/{brand}/*")]},
+        {
+            "Effect": "Deny",
+            "Action": [*READ, *WRITE],
+            "Resource": [_arn(f"{UPLOADS}/{brand}/{KEPT_PICTURES}/*")],
+        },
     ]
     if listing:
         condition = {

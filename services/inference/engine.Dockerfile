@@ -49,7 +49,7 @@ COPY services/inference/assay_engine assay_engine
 RUN python -m compileall -q .
 USER assay
 VOLUME /var/lib/assay
-EXPOSE 8080 8082
+EXPOSE 8080 8082 8005
 CMD ["python", "-m", "assay_engine.torchserve"]
 ARG VERSION=local
 ARG REVISION=unknown

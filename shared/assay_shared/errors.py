@@ -6,7 +6,11 @@ such a document back into the same class.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+import math
+from typing import Any, ClassVar, Self
+
+MAX_RETRY_AFTER = 60
+"""Seconds; what a measured rate says beyond that is no better than a guess."""
 
 
 class AssayError(Exception):
@@ -19,12 +23,19 @@ class AssayError(Exception):
     type: ClassVar[str] = "internal"
     title: ClassVar[str] = "Internal error"
     status: ClassVar[int] = 500
-    retry_after: ClassVar[int | None] = None
+    retry_after: int | None = None
 
     def __init__(self, detail: str = "", **extra: Any) -> None:
         super().__init__(detail or self.title)
         self.detail = detail or self.title
         self.extra = extra
+
+    def after(self, seconds: float | None) -> Self:
+        """The same error, to be tried again after this many seconds, whole ones from 1 to MAX_RETRY_AFTER;
+        None leaves what its class says."""
+        if seconds is not None:
+            self.retry_after = max(1, math.ceil(min(seconds, MAX_RETRY_AFTER)))
+        return self
 
 
 class InvalidRequest(AssayError):

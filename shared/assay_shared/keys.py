@@ -11,6 +11,9 @@ QUARANTINE = "quarantine"
 MODELS = "models"
 LIVE = "live"
 BUCKETS = (UPLOADS, IMAGES, QUARANTINE, MODELS, LIVE)
+KEPT_PICTURES = "kept-pictures"
+"""The upload of each brand that is reserved for pictures of verifications: the verify API writes there, and
+nobody else."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,11 @@ def parse_upload_key(key: str) -> UploadKey | None:
     brand, _, rest = key.partition("/")
     upload, _, name = rest.partition("/")
     return UploadKey(brand, upload, name) if brand and upload and name else None
+
+
+def kept_picture_key(brand: str, verification: str, extension: str) -> UploadKey:
+    """Where the verify API puts the picture of a verification, for `ingest` to sanitise."""
+    return UploadKey(brand, KEPT_PICTURES, f"{verification}.{extension}")
 
 
 def image_key(brand: str, sha256: str, extension: str) -> str:

@@ -115,7 +115,8 @@ class Disagreement(BaseModel):
 
 class ProductAppearance(BaseModel):
     """What was learnt of a product's appearance: `file` in the folder of the model version, None where
-    nothing could be, for `reason`; of `photos` genuine ones `aligned` could be compared with each other."""
+    nothing could be; of `photos` genuine ones `aligned` could be compared with each other. `reason` says why
+    its print cannot be compared; with a file, the product is looked at as a whole, which is weaker."""
 
     model_config = ConfigDict(frozen=True)
 

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import math
 import re
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
 from assay_shared.auth import Scope
 
@@ -80,6 +88,7 @@ class Gate(Request):
 
 
 DOUBTED_SHARE = 0.02
+KeptPictures = Literal["none", "doubted", "all"]
 
 
 class BrandSettings(Request):
@@ -98,6 +107,18 @@ class BrandSettings(Request):
         description="share of genuine products that the brand is willing to see doubted by their appearance",
     )
     min_images_per_label: int = Field(default=10, ge=2, le=1000)
+    kept_pictures: KeptPictures = Field(
+        default="none",
+        description="which pictures of verifications are kept, sanitised, for review: none, doubted (verdict "
+        "not genuine, or a score near the middle), or all",
+    )
+    kept_pictures_days: int = Field(
+        default=90,
+        ge=1,
+        le=3650,
+        description="how long, but no longer than the verification itself; what entered a dataset version "
+        "stays with it",
+    )
 
 
 class NewBrand(Request):
@@ -209,22 +230,35 @@ class Annotation(Wire):
     height: float
 
 
+Truth = Literal["genuine", "counterfeit"]
+"""What a person says that a picture shows, whatever the verdict was."""
+
+
 class Image(Wire):
-    """An image of a brand."""
+    """An image of a brand. State `kept`: the picture of a verification, which waits for its review and is not
+    learnt from. `truth` is what a review, or the brand, says that the whole image shows; null: nothing said,
+    so genuine unless a box of a label with the role `counterfeit` tells otherwise."""
 
     sha256: str
     extension: str
     width: int
     height: int
-    state: Literal["received", "accepted", "quarantined"]
+    state: Literal["kept", "received", "accepted", "quarantined"]
     code: str | None = None
     reason: str | None = None
     upload: str
     name: str
     near_duplicate_of: str | None = None
     split: Literal["train", "val"] | None = Field(default=None, description="the brand's own split")
+    truth: Truth | None = None
     annotations: list[Annotation] | None = None
     created_at: datetime
+
+
+class ImagePatch(Request):
+    """Body of `PATCH …/images/{sha256}`: `truth` replaces what is there; null takes it away."""
+
+    truth: Truth | None
 
 
 # Training
@@ -236,11 +270,19 @@ class TrainingOptions(Request):
     architecture: Literal["yolov5nu", "yolov5su"] = "yolov5nu"
     image_size: int = Field(default=640, ge=64, le=1280, multiple_of=32)
     epochs: int = Field(default=100, ge=1, le=1000)
-    patience: int = Field(default=30, ge=1, le=1000)
     batch: int | None = Field(default=None, ge=1, le=256, description="null: chosen by the trainer")
     freeze: int = Field(default=10, ge=0, le=23, description="layers of the backbone that stay as they are")
     learning_rate: float = Field(default=0.002, gt=0, le=0.1)
     seed: int = Field(default=1, ge=0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_patience(cls, given: object) -> object:
+        # An option of former versions, which stored runs and older clients still name. A run that stops, or
+        # keeps an epoch, by the held-out photos flatters the figures that they give.
+        if isinstance(given, dict):
+            return {name: value for name, value in given.items() if name != "patience"}
+        return given
 
 
 class NewTrainingRun(Request):
@@ -341,7 +383,7 @@ class NewLive(Request):
 
 class DatasetItem(Wire):
     """One image of a dataset version. Images of one `group` are near-duplicates; null in dataset versions
-    older than this field."""
+    older than this field. `truth` as in Image: a whole image marked `counterfeit` is a known counterfeit."""
 
     sha256: str
     extension: str
@@ -349,6 +391,7 @@ class DatasetItem(Wire):
     height: int
     split: Literal["train", "val"]
     group: str | None = None
+    truth: Truth | None = None
     annotations: list[Annotation]
 
 
@@ -413,8 +456,26 @@ class Detection(Wire):
     box: Box
 
 
+class JudgedProduct(Wire):
+    """One of the products in a picture, judged by itself. `gtin`: the one asked for, else the one read on it,
+    else the only one that the brand registered for its label."""
+
+    label: str
+    gtin: str | None = None
+    confidence: float
+    box: Box
+    verdict: Verdict
+    score: float = Field(description="0 to 1, higher is more genuine")
+    checks: list[Check]
+    guidance: list[str]
+    decides: bool = Field(description="its checks and verdict are those of the picture")
+
+
 class Verification(Wire):
-    """One judged picture."""
+    """One judged picture. Each product of the brand in it is judged by itself; verdict, score and checks are
+    those of the product that `gtin` asked for, else of the worst: counterfeit before inconclusive before
+    genuine, then the lower score. Where the one asked for is not there, or none is, no product decides, and
+    the checks say so."""
 
     id: str
     brand: str
@@ -429,6 +490,87 @@ class Verification(Wire):
     timings_ms: dict[str, float]
     created_at: datetime
     request_id: str = ""
+    products: list[JudgedProduct] = Field(
+        default_factory=list, description="those asked for first, each the worst first; at most 8"
+    )
+    products_left_out: int = Field(
+        default=0,
+        description="further products of the brand that were found and not judged; a picture with some that "
+        "count is not called genuine",
+    )
+
+
+# Reviews and figures
+
+
+class ReviewTruth(StrEnum):
+    """What a person says of a verification's picture; `unusable`: it shows nothing to learn from."""
+
+    GENUINE = "genuine"
+    COUNTERFEIT = "counterfeit"
+    UNUSABLE = "unusable"
+
+
+class NewReview(Request):
+    """Body of `POST /v1/verifications/{id}/review`."""
+
+    truth: ReviewTruth
+    note: str = Field(default="", max_length=2000)
+
+
+class Review(Wire):
+    """What the brand's people say of a verification. `reviewer` is the key's id, or `admin`."""
+
+    truth: ReviewTruth
+    note: str
+    reviewer: str
+    created_at: datetime
+
+
+class LoggedVerification(Verification):
+    """A verification as the log has it: with its review, and the image that was kept of its picture
+    (`GET /v1/brands/{brand}/images/{picture}/content`). Keys that may only verify see neither."""
+
+    review: Review | None = None
+    picture: str | None = Field(default=None, description="sha256 of the sanitised picture")
+
+
+class VerificationCounts(Wire):
+    """How verifications ended. `doubted`: verdict not genuine. `p_values`: how many p-values of the check
+    `appearance` lie in each tenth of 0 to 1; genuine pictures like those that the model was calibrated on
+    fill the tenths evenly."""
+
+    verifications: int
+    doubted: int
+    counterfeit: int
+    inconclusive: int
+    p_values: list[int] = Field(min_length=10, max_length=10)
+
+
+class DayFigures(VerificationCounts):
+    """The verifications of one day (UTC)."""
+
+    day: date
+
+
+class Drift(Wire):
+    """Whether live p-values still look uniform: `distance` and `p` are those of a Kolmogorov-Smirnov test of
+    the live model version's newest p-values; null while there are too few of them."""
+
+    model_version: str | None
+    p_values: int
+    distance: float | None = None
+    p: float | None = None
+    drifted: bool = False
+
+
+class Figures(Wire):
+    """A brand's verifications over time; days without any are left out."""
+
+    days: list[DayFigures]
+    newest: VerificationCounts = Field(description="of the last 200 verifications")
+    drift: Drift
+    to_review: int = Field(description="doubted verifications of these days without a review")
 
 
 class PublishedProduct(Wire):
@@ -456,6 +598,7 @@ class PublishedBrand(Wire):
     public_verification: bool
     thresholds: dict[str, float]
     doubted_share: float = DOUBTED_SHARE
+    kept_pictures: KeptPictures = "none"
     products: list[PublishedProduct]
     verify_keys: list[PublishedKey]
 

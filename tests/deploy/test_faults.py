@@ -24,7 +24,7 @@ SERVICES = (
     "minio",
     "trainer",
 )
-ENDLESS = {"image_size": 96, "epochs": 1000, "patience": 1000, "batch": 8}
+ENDLESS = {"image_size": 96, "epochs": 1000, "batch": 8}
 
 
 @pytest.fixture(scope="module")

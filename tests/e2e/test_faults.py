@@ -56,7 +56,7 @@ def test_killed_trainer_resumes_from_its_checkpoint(stack: Stack) -> None:
         upload = client.start_upload()
         for photo in training_photos(client.brand, PHOTOS, **PHOTO_SIZE):
             client.upload_by_http(upload, photo)
-        run = client.finish({**TINY_OPTIONS, "epochs": 8, "patience": 8})
+        run = client.finish({**TINY_OPTIONS, "epochs": 8})
 
         def epoch() -> int:
             return int(client.call("GET", f"/training-runs/{run}")["progress"]["epoch"])

@@ -8,7 +8,7 @@ from deploy.local.demo import check_ingested
 from deploy.local.demo_report import prove_clean
 from deploy.local.photos.dataset import DemoPhoto
 from deploy.local.stack import Stack
-from tests.support.stack import TaughtBrand, new_brand, photo_to_judge
+from tests.support.stack import LENIENT, TaughtBrand, new_brand, photo_to_judge
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(300)
@@ -66,6 +66,36 @@ def test_verification_is_logged(taught_brand: TaughtBrand, photo: DemoPhoto) -> 
         return answer.body["id"] in [item["id"] for item in page["items"]]
 
     wait_until(logged, 20, "the registry has the verification")
+
+
+def test_a_reviewed_picture_becomes_a_photo_to_learn_from(
+    taught_brand: TaughtBrand, photo: DemoPhoto
+) -> None:
+    client = taught_brand.client
+    client.change_settings({**LENIENT, "kept_pictures": "all"})
+    kept: list[str] = []
+
+    def has_picture() -> bool:
+        # The verify API knows of the setting within seconds.
+        if not kept or not client.images("kept"):
+            kept.append(client.verify(photo.data, brand=client.brand.slug).body["id"])
+            return False
+        pictures = [item["picture"] for item in client.call_all("/verifications") if item["id"] in kept]
+        return any(pictures)
+
+    wait_until(has_picture, 30, "a picture of a verification is kept")
+    seen = next(item for item in client.call_all("/verifications") if item["picture"])
+    (image,) = client.images("kept")
+    assert seen["picture"] == image["sha256"]
+    assert seen["image"] == {"width": image["width"], "height": image["height"]}
+    assert b"Exif" not in client.read(f"/images/{image['sha256']}/content")
+
+    assert client.review(seen["id"], "counterfeit")["review"]["truth"] == "counterfeit"
+    client.call("PUT", f"/images/{image['sha256']}/annotation", json=photo.annotation)
+    assert client.images("kept") == []
+    learnt = client.call("GET", f"/images/{image['sha256']}")
+    assert (learnt["state"], learnt["truth"]) == ("accepted", "counterfeit")
+    assert client.call("GET", "/figures")["newest"]["verifications"] > 0
 
 
 def test_brand_without_a_model_gets_a_conflict(

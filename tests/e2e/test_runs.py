@@ -39,7 +39,7 @@ def test_a_second_version_goes_live_and_rolls_back(taught_brand: TaughtBrand, ph
 
 def test_a_running_run_is_cancelled_and_its_process_ends(stack: Stack, taught_brand: TaughtBrand) -> None:
     client = taught_brand.client
-    run = client.finish({**TINY_OPTIONS, "epochs": 500, "patience": 500})
+    run = client.finish({**TINY_OPTIONS, "epochs": 500})
 
     def read() -> dict[str, Any]:
         return client.call("GET", f"/training-runs/{run}")

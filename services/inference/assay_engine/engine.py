@@ -1,24 +1,45 @@
-"""The engine: pictures of many brands in, boxes out. One process, brands are data."""
+"""The engine: pictures of many brands in, boxes out. One process, brands are data.
+
+Where a brand's bytes live, and who frees them:
+
+    resident   `BrandDetector`s, ready to compute       a `Tier`: the one owner, here called `_resident`
+    host       verified files in memory; only where     a `Tier`, `_host`
+               the runtime computes on a device
+    disk       files in a folder, shared by workers     a `Tier` inside `ModelCache`
+    store      bucket `live`                            the registry; the engine only reads
+
+A model is loaded from tier to tier, upwards, and given up by each on its own: by how much it is wanted
+(`popularity.py`), never while it is borrowed or pinned.
+"""
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
-from assay_engine.cache import ModelCache, Store
-from assay_engine.errors import ModelUnavailable
+from assay_engine.budgets import Budgets
+from assay_engine.cache import ModelCache, ModelFiles, Store
+from assay_engine.errors import EngineFull, ModelLoading, ModelUnavailable
 from assay_engine.framing import NOTHING, Found, Item, Pixels
-from assay_engine.residents import Key, Residents
+from assay_engine.metrics import COMPUTE_SECONDS, REQUEST_BRANDS, RUN_PICTURES
+from assay_engine.popularity import Key, Popularity
+from assay_engine.tiers import Loan, Tier
 from assay_shared import logs
 from assay_shared.errors import AssayError, InvalidRequest
 from assay_shared.model_description import ModelDescription
 
-LOADERS = 4
-"""Threads that fetch and load models beside the one that computes."""
+READERS = 2
+"""Threads that load from disk: they compute hashes, so more would only take turns."""
+FETCHERS = 8
+"""Threads that load from the store: they wait for it, ten seconds when it hangs, and hold up no reader."""
+RETRY_SECONDS = 1.0
+"""After a load has failed: a corrupt brand that is asked for all the time must not keep the threads busy."""
 
 log = logs.get_logger(__name__)
 
@@ -35,112 +56,229 @@ class BrandDetector(Protocol):
         """Memory that it holds, in bytes."""
 
     def detect(self, batch: Pixels) -> list[Found]:
-        """The boxes of uint8 pictures (n, side, side, 3)."""
+        """The boxes of uint8 pictures (n, side, side, 3). Raises MemoryError when the device has no room."""
 
 
 class Runtime(Protocol):
-    """How detectors are made on a device."""
+    """How detectors are made and run."""
 
-    def load(self, weights: Path, description: ModelDescription) -> BrandDetector:
-        """A detector from verified files."""
+    @property
+    def has_device(self) -> bool:
+        """Whether detectors lie in other memory than the host's."""
+
+    def load(self, weights: Path | bytes, description: ModelDescription) -> BrandDetector:
+        """A detector from a verified file or its bytes. Raises MemoryError when the device has no room."""
 
     def check(self) -> None:
         """Raises when the device does not compute."""
 
 
 class Engine:
-    """Detects for any (brand, version) in bucket `live`.
+    """Detects for any (brand, version) in bucket `live`. Safe to share between threads.
 
-    Loads are single-flight, on threads of their own; brands that are in memory are served before those
-    that must load; what is in memory stays within `memory_bytes`, least recently used out first.
+    Loads are single-flight, on threads of their own; brands that are in memory are served before those that
+    must load.
     """
 
-    def __init__(
-        self, store: Store, folder: Path, runtime: Runtime, memory_bytes: int, disk_bytes: int
-    ) -> None:
-        self._cache = ModelCache(store, folder, disk_bytes)
+    def __init__(self, store: Store, folder: Path, runtime: Runtime, budgets: Budgets) -> None:
         self._runtime = runtime
-        self._residents: Residents[BrandDetector] = Residents(memory_bytes, self._load)
-        self._loaders = ThreadPoolExecutor(LOADERS, thread_name_prefix="load")
+        self.popularity = Popularity()
+        self.cache = ModelCache(store, folder, budgets.disk_bytes, self.popularity)
+        self._host: Tier[ModelFiles] | None = None
+        if runtime.has_device:
+            self._host = Tier("host", budgets.host_bytes, self._read, self.popularity, self._leave_memory)
+        self.resident: Tier[BrandDetector] = Tier(
+            "resident", budgets.resident_bytes, self._place, self.popularity, self._leave_memory
+        )
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="read")
+        self._fetchers = ThreadPoolExecutor(FETCHERS, thread_name_prefix="fetch")
+        self._lock = threading.Lock()
+        self._coming: dict[Key, Future[None]] = {}
+        self._failed: dict[Key, tuple[float, BaseException]] = {}
 
-    @property
-    def resident_bytes(self) -> int:
-        """Bytes of the models in memory."""
-        return self._residents.size
-
-    def detect(self, items: Sequence[Item]) -> list[Found | AssayError]:
+    def detect(self, items: Sequence[Item], wait_seconds: float | None = None) -> list[Found | AssayError]:
         """One result for each item, in order; items of one brand run as one batch, brands one by one.
 
-        An item's error is in its place and touches no item of another brand. An item whose picture has
-        side 0 only loads its model and finds nothing. Raises nothing for bad items.
+        An item's error is in its place and touches no item of another brand. An item whose picture has side
+        0 announces pictures: its model's load is begun and not waited for, and it finds nothing. What is not
+        loaded within `wait_seconds` (None: however long it takes) gets ModelLoading, and its load goes on.
+        Raises nothing for bad items.
         """
         results: list[Found | AssayError] = [NOTHING] * len(items)
         places: dict[Key, list[int]] = {}
         for place, item in enumerate(items):
             places.setdefault((item.brand, item.version), []).append(place)
-        here = [key for key in places if key in self._residents]
-        coming: dict[Future[None], Key] = {
-            self._loaders.submit(self._warm, key): key for key in places if key not in here
-        }
-        for key in here:
-            self._detect_brand(key, items, places[key], results)
-        for done in as_completed(coming):
-            self._detect_brand(coming[done], items, places[coming[done]], results, done)
+        REQUEST_BRANDS.observe(len(places))
+        here: dict[Key, Loan[BrandDetector]] = {}
+        coming: dict[Future[None], Key] = {}
+        for key, own in places.items():
+            self.popularity.use(key)
+            loan = self.resident.lend(key)
+            if loan is not None:
+                here[key] = loan
+                continue
+            loading = self.load(key)
+            if any(items[place].pixels.size for place in own):
+                coming[loading] = key
+        for key, loan in here.items():
+            with loan as detector:
+                self._detect_brand(key, detector, items, places[key], results)
+        deadline = None if wait_seconds is None else time.monotonic() + wait_seconds
+        while coming:
+            patience = None if deadline is None else max(0.0, deadline - time.monotonic())
+            done, late = wait(coming, patience, FIRST_COMPLETED)
+            for loading in done:
+                key = coming.pop(loading)
+                self._detect_loaded(key, loading, items, places[key], results)
+            if not done:
+                for loading in late:
+                    key = coming[loading]
+                    error = ModelLoading(
+                        f"Version {key[1]!r} of brand {key[0]!r} is being loaded; send again soon"
+                    )
+                    _fill(results, places[key], error)
+                break
         return results
+
+    def load(self, key: Key) -> Future[None]:
+        """Begins to bring a model into memory; done when it is there, and raises what kept it away. What has
+        just failed is not tried again for RETRY_SECONDS."""
+        with self._lock:
+            loading = self._coming.get(key)
+            if loading is not None:
+                return loading
+            failed = self._failed.get(key)
+            if failed is not None and time.monotonic() < failed[0]:
+                refused: Future[None] = Future()
+                refused.set_exception(failed[1])
+                return refused
+            near = key in self.cache or (self._host is not None and key in self._host)
+            loading = (self._readers if near else self._fetchers).submit(self._warm, key)
+            self._coming[key] = loading
+            return loading
 
     def close(self) -> None:
         """Ends the loading threads."""
-        self._loaders.shutdown(wait=False, cancel_futures=True)
+        for pool in (self._readers, self._fetchers):
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _detect_loaded(
+        self,
+        key: Key,
+        loading: Future[None],
+        items: Sequence[Item],
+        places: list[int],
+        results: list[Found | AssayError],
+    ) -> None:
+        failure = loading.exception()
+        if failure is not None:
+            _fill(results, places, _name(failure, key))
+            return
+        try:
+            # Loaded again here in the rare case that it was given up since.
+            with self.resident.borrow(key) as detector:
+                self._detect_brand(key, detector, items, places, results)
+        except Exception as error:
+            _fill(results, places, _name(error, key))
 
     def _detect_brand(
         self,
         key: Key,
+        detector: BrandDetector,
         items: Sequence[Item],
         places: list[int],
         results: list[Found | AssayError],
-        loaded: Future[None] | None = None,
     ) -> None:
-        try:
-            if loaded is not None:
-                loaded.result()
-            with self._residents.borrow(key) as detector:
-                fit = []
-                for place in places:
-                    side = items[place].pixels.shape[0]
-                    if side == detector.image_size:
-                        fit.append(place)
-                    elif side:
-                        results[place] = InvalidRequest(
-                            f"Version {key[1]!r} of brand {key[0]!r} takes pictures of side "
-                            f"{detector.image_size}, not {side}"
-                        )
-                if fit:
-                    batch = np.stack([items[place].pixels for place in fit])
-                    for place, found in zip(fit, detector.detect(batch), strict=True):
-                        results[place] = found
-        except AssayError as error:
-            for place in places:
-                results[place] = error
-        except Exception as error:
-            log.exception("brand failed", brand=key[0], version=key[1])
-            for place in places:
-                results[place] = ModelUnavailable(
-                    f"Version {key[1]!r} of brand {key[0]!r} fails in the engine: {type(error).__name__}"
+        fit = []
+        for place in places:
+            side = items[place].pixels.shape[0]
+            if side == detector.image_size:
+                fit.append(place)
+            elif side:
+                results[place] = InvalidRequest(
+                    f"Version {key[1]!r} of brand {key[0]!r} takes pictures of side "
+                    f"{detector.image_size}, not {side}"
                 )
+        if not fit:
+            return
+        RUN_PICTURES.observe(len(fit))
+        try:
+            with COMPUTE_SECONDS.time():
+                found = self._compute(detector, np.stack([items[place].pixels for place in fit]))
+            for place, one in zip(fit, found, strict=True):
+                results[place] = one
+        except Exception as error:
+            _fill(results, fit, _name(error, key))
+
+    def _compute(self, detector: BrandDetector, batch: Pixels) -> list[Found]:
+        """Detects; gives up what is least wanted as often as the device has no room. Raises EngineFull."""
+        while True:
+            try:
+                return detector.detect(batch)
+            except MemoryError as error:
+                log.warning("no room to compute; models are given up", pictures=len(batch))
+                if not self.resident.reclaim():
+                    raise EngineFull(
+                        f"The device has no room to compute {len(batch)} pictures; send fewer at once"
+                    ) from error
 
     def _warm(self, key: Key) -> None:
-        with self._residents.borrow(key):
-            pass
-
-    def _load(self, brand: str, version: str) -> tuple[BrandDetector, int]:
-        files = self._cache.fetch(brand, version)
+        failure: BaseException | None = None
         try:
-            detector = self._runtime.load(files.weights, files.description)
-        except AssayError:
+            with self.resident.borrow(key):
+                pass
+        except BaseException as error:
+            failure = error
+            raise
+        finally:
+            now = time.monotonic()
+            with self._lock:
+                del self._coming[key]
+                if failure is not None:
+                    self._failed = {one: held for one, held in self._failed.items() if held[0] > now}
+                    self._failed[key] = now + RETRY_SECONDS, failure
+
+    def _place(self, key: Key) -> tuple[BrandDetector, int]:
+        """Into tier `resident`, from the one below."""
+        if self._host is None:
+            detector = self._build(key, self.cache.read(*key))
+        else:
+            with self._host.borrow(key) as files:
+                detector = self._build(key, files)
+        log.info("model loaded", brand=key[0], version=key[1], bytes=detector.size_bytes)
+        return detector, detector.size_bytes
+
+    def _build(self, key: Key, files: ModelFiles) -> BrandDetector:
+        try:
+            return self._runtime.load(files.weights, files.description)
+        except (AssayError, MemoryError):
             raise
         except Exception as error:
             raise ModelUnavailable(
-                f"Version {version!r} of brand {brand!r} cannot be loaded: {type(error).__name__}: {error}"
+                f"Version {key[1]!r} of brand {key[0]!r} cannot be loaded: {type(error).__name__}: {error}"
             ) from error
-        log.info("model loaded", brand=brand, version=version, bytes=detector.size_bytes)
-        return detector, detector.size_bytes
+
+    def _read(self, key: Key) -> tuple[ModelFiles, int]:
+        """Into tier `host`, from the disk."""
+        files = self.cache.read(*key)
+        return files, len(files.weights)
+
+    def _leave_memory(self, key: Key, _value: object) -> None:
+        self.cache.note_rank(key)
+
+
+def _fill(results: list[Found | AssayError], places: list[int], error: AssayError) -> None:
+    # Its traceback holds the frames, and they the detector that could not compute: no memory would be freed.
+    error.__traceback__ = error.__cause__ = error.__context__ = None
+    for place in places:
+        results[place] = error
+
+
+def _name(error: BaseException, key: Key) -> AssayError:
+    """An error of the tree for whatever went wrong with one brand."""
+    if isinstance(error, AssayError):
+        return error
+    log.error("brand failed", brand=key[0], version=key[1], exc_info=error)
+    return ModelUnavailable(
+        f"Version {key[1]!r} of brand {key[0]!r} fails in the engine: {type(error).__name__}"
+    )

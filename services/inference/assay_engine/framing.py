@@ -2,7 +2,8 @@
 
 All numbers are big-endian. A request is
 
-    b"AQ01"  u32 count, then for each item
+    b"AQ02"  u32 count, then for each item
+             u32 milliseconds for which somebody still waits, 0xFFFFFFFF for no limit
              u16 length, brand (UTF-8)   u16 length, version (UTF-8)
              u16 side, then side * side * 3 bytes: the square RGB picture, row by row
 
@@ -13,6 +14,9 @@ and its response, items in the same order,
                              u32 label), in pixels of the square picture
              u8 1 (refused)  u16 length, the error's `type`   u16 length, its detail (UTF-8)
 
+Time left is sent, not a time of day: the clocks of two hosts differ. b"AQ01" is the same without it, and is
+still read, so that engines can be upgraded before those who call them.
+
 A picture of side 0 asks only that the model version be loaded; its answer has no boxes. A request without
 items is the probe of readiness. This module needs numpy only.
 """
@@ -20,6 +24,7 @@ items is the probe of readiness. This module needs numpy only.
 from __future__ import annotations
 
 import struct
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -30,11 +35,13 @@ from assay_engine.errors import BadFrame
 from assay_shared.errors import AssayError, all_errors
 
 CONTENT_TYPE = "application/octet-stream"
-REQUEST = b"AQ01"
+REQUEST = b"AQ02"
+UNTIMED_REQUEST = b"AQ01"
 RESPONSE = b"AR01"
 MAX_ITEMS = 256
 MAX_SIDE = 4096
 FOUND, REFUSED = 0, 1
+NO_LIMIT = 0xFFFFFFFF
 
 Pixels = npt.NDArray[np.uint8]
 _ROW = np.dtype([("box", ">f4", (4,)), ("confidence", ">f4"), ("label", ">u4")])
@@ -42,11 +49,13 @@ _ROW = np.dtype([("box", ">f4", (4,)), ("confidence", ">f4"), ("label", ">u4")])
 
 @dataclass(frozen=True)
 class Item:
-    """One picture for one model version: uint8, (side, side, 3), RGB."""
+    """One picture for one model version: uint8, (side, side, 3), RGB. Nobody waits for it after `deadline`,
+    in seconds of this process' `time.monotonic`."""
 
     brand: str
     version: str
     pixels: Pixels
+    deadline: float | None = None
 
 
 @dataclass(frozen=True)
@@ -67,28 +76,36 @@ def write_request(items: Sequence[Item]) -> bytes:
     if len(items) > MAX_ITEMS:
         raise BadFrame(f"{len(items)} items in one request; {MAX_ITEMS} are allowed")
     parts = [REQUEST, struct.pack(">I", len(items))]
+    now = time.monotonic()
     for place, item in enumerate(items):
         shape = item.pixels.shape
         if item.pixels.dtype != np.uint8 or len(shape) != 3 or shape[0] != shape[1] or shape[2] != 3:
             raise BadFrame(f"item {place}: the picture must be uint8 (side, side, 3), not {shape}")
         if shape[0] > MAX_SIDE:
             raise BadFrame(f"item {place}: the picture's side is {shape[0]}; {MAX_SIDE} is allowed")
+        parts.append(struct.pack(">I", _milliseconds_left(item.deadline, now)))
         parts += [_text(item.brand), _text(item.version), struct.pack(">H", shape[0])]
         parts.append(np.ascontiguousarray(item.pixels).tobytes())
     return b"".join(parts)
 
 
 def read_request(frame: bytes | bytearray | memoryview) -> list[Item]:
-    """The items of a request frame; the pictures are read-only views of it. Raises BadFrame."""
+    """The items of a request frame; the pictures are read-only views of it. Raises BadFrame.
+
+    Deadlines count from now: read a frame as soon as it is here.
+    """
     reader = _Reader(frame)
     items = []
-    for _ in range(reader.start(REQUEST)):
+    now = time.monotonic()
+    timed, count = reader.start_request()
+    for _ in range(count):
+        left = reader.number(">I") if timed else NO_LIMIT
         brand, version, side = reader.text(), reader.text(), reader.number(">H")
         if side > MAX_SIDE:
             raise BadFrame(f"A picture's side is {side}; {MAX_SIDE} is allowed")
         pixels = np.frombuffer(reader.take(side * side * 3), np.uint8).reshape(side, side, 3)
         pixels.flags.writeable = False
-        items.append(Item(brand, version, pixels))
+        items.append(Item(brand, version, pixels, None if left == NO_LIMIT else now + left / 1000))
     reader.end()
     return items
 
@@ -130,6 +147,10 @@ def read_response(frame: bytes | bytearray | memoryview) -> list[Found | AssayEr
     return results
 
 
+def _milliseconds_left(deadline: float | None, now: float) -> int:
+    return NO_LIMIT if deadline is None else min(NO_LIMIT - 1, max(0, round((deadline - now) * 1000)))
+
+
 def _text(text: str) -> bytes:
     data = text.encode()[:0xFFFF]
     return struct.pack(">H", len(data)) + data
@@ -141,6 +162,11 @@ class _Reader:
     def __init__(self, frame: bytes | bytearray | memoryview) -> None:
         self._frame = memoryview(frame).cast("B")
         self._at = 0
+
+    def start_request(self) -> tuple[bool, int]:
+        """Whether items say how much time is left, and the item count."""
+        untimed = bytes(self._frame[:4]) == UNTIMED_REQUEST
+        return not untimed, self.start(UNTIMED_REQUEST if untimed else REQUEST)
 
     def start(self, magic: bytes) -> int:
         """The item count, after the magic."""

@@ -21,7 +21,7 @@ from assay_shared.model_description import ModelDescription
 class OpenVinoDetector:
     """One model version in memory: its weights in fp16, and a network that other versions use too."""
 
-    def __init__(self, network: Network, weights: Path, image_size: int) -> None:
+    def __init__(self, network: Network, weights: Path | bytes, image_size: int) -> None:
         """`image_size` in pixels. Raises WeightsInvalid for a file that does not fit."""
         flat = read_flat_weights(weights, network.shapes)
         self.image_size = image_size
@@ -49,6 +49,8 @@ class OpenVinoRuntime:
     """Makes detectors for the CPU. Networks are compiled when a brand first needs one, and kept for as long
     as any brand in memory does."""
 
+    has_device = False
+
     def __init__(self, precision: Precision, threads: int) -> None:
         """`threads` that one picture is computed on."""
         self._core = ov.Core()
@@ -59,7 +61,7 @@ class OpenVinoRuntime:
         self._compiling: dict[tuple[str, int], threading.Lock] = {}
         self._check = self._core.compile_model(_build_check(), "CPU", settings_of(precision, threads))
 
-    def load(self, weights: Path, description: ModelDescription) -> OpenVinoDetector:
+    def load(self, weights: Path | bytes, description: ModelDescription) -> OpenVinoDetector:
         """A detector from verified files. Raises WeightsInvalid when they do not fit together."""
         network = self._find_network(description.architecture, len(description.labels))
         return OpenVinoDetector(network, weights, description.image_size)

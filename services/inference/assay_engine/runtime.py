@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +14,25 @@ from assay_shared.detector.detector import Detector
 from assay_shared.model_description import ModelDescription
 
 
+@contextmanager
+def memory_errors() -> Iterator[None]:
+    """Turns PyTorch's ways to say that memory has ended into MemoryError."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        # What the allocator holds in reserve goes back to the device, where the next attempt may find it.
+        torch.cuda.empty_cache()
+        raise MemoryError(str(error)) from error
+    except RuntimeError as error:
+        if "can't allocate memory" in str(error):  # of the CPU's allocator, which has no class for it
+            raise MemoryError(str(error)) from error
+        raise
+
+
 class TorchDetector:
     """One model version in memory. `image_size` in pixels, `size_bytes` those of its weights."""
 
-    def __init__(self, weights: Path, description: ModelDescription, device: str) -> None:
+    def __init__(self, weights: Path | bytes, description: ModelDescription, device: str) -> None:
         labels = len(description.labels)
         self._detector = Detector(description.architecture, labels, weights, device)
         self.image_size = description.image_size
@@ -23,10 +40,9 @@ class TorchDetector:
 
     def detect(self, batch: Pixels) -> list[Found]:
         """The boxes of uint8 pictures (n, side, side, 3), unsure ones included."""
-        return [
-            Found(found.boxes, found.confidences, found.labels.astype(np.int64))
-            for found in self._detector.detect(batch)
-        ]
+        with memory_errors():
+            detections = self._detector.detect(batch)
+        return [Found(found.boxes, found.confidences, found.labels.astype(np.int64)) for found in detections]
 
 
 class TorchRuntime:
@@ -35,11 +51,18 @@ class TorchRuntime:
     def __init__(self, device: str = "auto", gpu: int | None = None) -> None:
         cuda = device == "cuda" or (device == "auto" and torch.cuda.is_available())
         self.device = f"cuda:{gpu or 0}" if cuda else "cpu"
+        self.has_device = cuda
         self._weight = torch.ones(8, 3, 3, 3, device=self.device)
 
-    def load(self, weights: Path, description: ModelDescription) -> TorchDetector:
-        """A detector from verified files. Raises WeightsInvalid when they do not fit together."""
-        return TorchDetector(weights, description, self.device)
+    def load(self, weights: Path | bytes, description: ModelDescription) -> TorchDetector:
+        """A detector from verified files. Raises WeightsInvalid when they do not fit together, and
+        MemoryError."""
+        with memory_errors():
+            return TorchDetector(weights, description, self.device)
+
+    def find_free_bytes(self) -> int | None:
+        """Free memory of the device; None on the CPU."""
+        return int(torch.cuda.mem_get_info(self.device)[0]) if self.has_device else None
 
     def check(self) -> None:
         """Computes a convolution: raises what the device raises when it is not fit to predict."""

@@ -27,8 +27,12 @@ from assay_shared.detector.postprocess import MIN_CONFIDENCE
 EAGER = "torch"
 ROUNDS = 8
 """Turns at most: other processes start at the same time as a worker, and three were seen to mislead."""
-LIMIT_SECONDS = 2.5
-"""After which no candidate is begun and no further turn taken: a worker must be back soon."""
+TURNS_SECONDS = 2.5
+"""Of this process's processor time, after which no further turn is taken. Not of the clock: on a machine that
+is busy when a worker starts, that time was over before a candidate was tried, and the worker stayed with the
+slowest way for good."""
+LIMIT_SECONDS = 20.0
+"""Of the clock, after which no candidate is begun and no further turn taken: a worker must be back soon."""
 LEAST_FOUND = 30
 """Detections of the reference in the probe's pictures, below which the comparison says nothing."""
 
@@ -74,11 +78,14 @@ class Trial:
 
 @dataclass(frozen=True)
 class Choice:
-    """The runtime to use, its name, and the trials that led there."""
+    """The runtime to use, its name, and the trials that led there; the device it computes on, and how much of
+    its memory is free (None on the CPU)."""
 
     runtime: Runtime
     name: str
     trials: tuple[Trial, ...] = ()
+    device: str = "cpu"
+    free_device_bytes: int | None = None
 
 
 def choose_runtime(settings: EngineSettings, gpu: int | None = None) -> Choice:
@@ -86,7 +93,7 @@ def choose_runtime(settings: EngineSettings, gpu: int | None = None) -> Choice:
     pass the self-check. Logs one line. Raises nothing for a candidate that fails."""
     eager = TorchRuntime(settings.engine_device, gpu)
     if eager.device != "cpu" or settings.engine_runtime == "torch":
-        choice = Choice(eager, EAGER)
+        choice = Choice(eager, EAGER, device=eager.device, free_device_bytes=eager.find_free_bytes())
     else:
         try:
             with tempfile.TemporaryDirectory() as folder:
@@ -122,7 +129,7 @@ def try_candidates(
     Speed is the least time of ROUNDS turns, taken one after another, so that a busy machine slows all alike.
     Raises what the reference raises, and ValueError where it finds too little to compare.
     """
-    deadline = time.monotonic() + LIMIT_SECONDS
+    limit = _Limit()
     detectors: dict[str, BrandDetector] = {EAGER: reference.load(probe.weights, probe.description)}
     wanted = detectors[EAGER].detect(probe.pictures)
     if sum(len(found.confidences) for found in wanted) < LEAST_FOUND:
@@ -131,7 +138,7 @@ def try_candidates(
     agreements: dict[str, float] = {}
     problems: dict[str, str] = {}
     for candidate in candidates:
-        if time.monotonic() > deadline:
+        if not limit.allows_candidate():
             problems[candidate.name] = "no time left to try it"
             continue
         try:
@@ -147,7 +154,7 @@ def try_candidates(
             problems[candidate.name] = "other detections than eager's"
         else:
             detectors[candidate.name], runtimes[candidate.name] = detector, runtime
-    times = _measure(detectors, probe, deadline, problems)
+    times = _measure(detectors, probe, limit, problems)
     names = [name for name in times if name != EAGER or must_be_faster]
     best = min(names, key=lambda name: times[name], default=EAGER)
     trials = [
@@ -155,6 +162,22 @@ def try_candidates(
         for name in [EAGER, *(candidate.name for candidate in candidates)]
     ]
     return Choice(runtimes[best], best, tuple(trials))
+
+
+class _Limit:
+    """The time that a self-check may take, from now on."""
+
+    def __init__(self) -> None:
+        self._turns = time.process_time() + TURNS_SECONDS
+        self._clock = time.monotonic() + LIMIT_SECONDS
+
+    def allows_candidate(self) -> bool:
+        """Whether another runtime may be tried."""
+        return time.monotonic() < self._clock
+
+    def allows_turn(self) -> bool:
+        """Whether those that are left may be timed once more."""
+        return self.allows_candidate() and time.process_time() < self._turns
 
 
 def agree(wanted: Sequence[Found], found: Sequence[Found], tolerance: Tolerance) -> float:
@@ -182,12 +205,12 @@ def _have_like(these: Found, those: Found, tolerance: Tolerance) -> npt.NDArray[
 
 
 def _measure(
-    detectors: dict[str, BrandDetector], probe: Probe, deadline: float, problems: dict[str, str]
+    detectors: dict[str, BrandDetector], probe: Probe, limit: _Limit, problems: dict[str, str]
 ) -> dict[str, float]:
     """Least milliseconds of the probe's first picture by name; what raises has a problem and no time."""
     times: dict[str, float] = {}
     for turn in range(ROUNDS):
-        if turn and time.monotonic() > deadline:
+        if turn and not limit.allows_turn():
             break
         for name in [name for name in detectors if name not in problems]:
             started = time.perf_counter()

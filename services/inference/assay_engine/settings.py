@@ -16,16 +16,43 @@ class EngineSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="ASSAY_", env_ignore_empty=True, extra="ignore")
 
     data_dir: Path = Field(description="private folder: disk cache of models, TorchServe's configuration")
-    engine_memory_bytes: int = Field(
-        default=1 << 30, ge=1, description="weights held in memory by each worker, in bytes"
+    engine_memory_bytes: int | None = Field(
+        default=None,
+        ge=1,
+        description="weights ready to compute in each worker, in bytes: on a GPU in its memory, else in the"
+        " host's; default: a share of what is free (budgets.py)",
     )
-    engine_disk_bytes: int = Field(default=20 << 30, ge=1, description="disk cache of models, in bytes")
+    engine_host_bytes: int | None = Field(
+        default=None,
+        ge=1,
+        description="weights held in the host's memory by each worker with a GPU, in bytes; default: as"
+        " above",
+    )
+    engine_disk_bytes: int | None = Field(
+        default=None, ge=1, description="disk cache of models, in bytes; default: as above"
+    )
+    engine_pinned_brands: str = Field(
+        default="", description="brands, separated by commas, that are loaded at the start and never given up"
+    )
+    engine_load_wait_seconds: float = Field(
+        default=10.0,
+        ge=0,
+        description="a picture whose model is not loaded by then gets `model-loading`, so that others do not"
+        " wait longer",
+    )
+    engine_workers: int | None = Field(
+        default=None, ge=1, description="worker processes; default: one per GPU, or per core without one"
+    )
     engine_device: Literal["auto", "cpu", "cuda"] = "auto"
     engine_runtime: Literal["auto", "torch", "openvino"] = Field(
         default="auto",
         description="on the CPU; auto: the fastest that agrees with torch at the start",
     )
     engine_precision: Literal["auto", "f32", "bf16"] = Field(default="auto", description="of OpenVINO")
+
+    def list_pinned_brands(self) -> list[str]:
+        """The brands of `engine_pinned_brands`."""
+        return [brand.strip() for brand in self.engine_pinned_brands.split(",") if brand.strip()]
 
 
 class TorchServeSettings(EngineSettings):
@@ -35,8 +62,8 @@ class TorchServeSettings(EngineSettings):
     torchserve_port: int = 8080
     torchserve_management_port: int = 8081
     torchserve_metrics_port: int = 8082
-    engine_workers: int | None = Field(
-        default=None, ge=1, description="worker processes; default: one per GPU, or per core without one"
+    engine_metrics_port: int = Field(
+        default=0, ge=0, description="where Prometheus finds the engine's figures; 0: nowhere"
     )
     engine_timeout_seconds: int = Field(default=30, ge=1, description="of one request in a worker")
     engine_max_request_bytes: int = Field(default=256 << 20, ge=1 << 20)

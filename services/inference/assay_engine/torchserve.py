@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 from types import FrameType
 
+from assay_engine.metrics_server import FOLDER, clear_figures, serve_figures
 from assay_engine.settings import TorchServeSettings, count_cores
 from assay_engine.torchserve_files import write_files
 from assay_engine.tree import die_with_parent, stop_tree
@@ -62,11 +63,13 @@ def count_gpus() -> int:
 
 
 def worker_environment(workers: int) -> dict[str, str]:
-    """The environment of Java and its workers. On few cores, workers that spin-wait in OpenMP slow each
-    other down fivefold: they wait passively, and several workers have one thread each."""
+    """The environment of Java and its workers, which must know how many share the memory. On few cores,
+    workers that spin-wait in OpenMP slow each other down fivefold: they wait passively, and several workers
+    have one thread each."""
     environment = dict(os.environ)
     environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     environment.setdefault("OMP_NUM_THREADS", str(max(1, count_cores() // workers)))
+    environment["ASSAY_ENGINE_WORKERS"] = str(workers)
     environment.update(YOLO_OFFLINE="1", YOLO_AUTOINSTALL="0")
     environment.setdefault("YOLO_CONFIG_DIR", str(Path(os.environ["ASSAY_DATA_DIR"]).absolute()))
     paths = [path for path in sys.path if path]
@@ -82,6 +85,11 @@ def main() -> int:
     workers = count_workers(settings)
     command = [find_java(), *write_files(settings, workers)]
     environment = worker_environment(workers)
+    if settings.engine_metrics_port:
+        folder = (settings.data_dir / "metrics").absolute()
+        clear_figures(folder)
+        environment[FOLDER] = str(folder)
+        serve_figures(folder, settings.host, settings.engine_metrics_port)
     stopping = threading.Event()
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
@@ -115,6 +123,7 @@ def main() -> int:
         if not stopping.is_set():
             log.error("torchserve ended", code=java.returncode)
             time.sleep(1)
+    watchdog.stop()
     return 0
 
 

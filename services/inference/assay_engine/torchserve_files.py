@@ -38,7 +38,7 @@ def write_files(settings: TorchServeSettings, workers: int) -> list[str]:
 
     Its sockets lie there too, private to this instance, or in a temporary folder where that path is too long.
     """
-    package = _find_torchserve()
+    package = find_torchserve()
     home = (settings.data_dir / "torchserve").absolute()
     shutil.rmtree(home, ignore_errors=True)
     sockets = home / "tmp"
@@ -67,7 +67,7 @@ def write_files(settings: TorchServeSettings, workers: int) -> list[str]:
     ]
 
 
-def _find_torchserve() -> Path:
+def find_torchserve() -> Path:
     """The folder of the package `ts`, without importing it (and torch with it)."""
     found = importlib.util.find_spec("ts")
     if found is None or found.origin is None:

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from typing import Any
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from typing import Annotated, Any
 
 import anyio.to_thread
 import numpy as np
-from fastapi import FastAPI, Request, Response
-from prometheus_client import Counter, Gauge
+from fastapi import FastAPI, Query, Request, Response
+from prometheus_client import Counter
 
 from assay_engine.framing import Item
 from assay_inference.access import Caller, identify
+from assay_inference.admission import Admission
 from assay_inference.appearance_files import AppearanceFiles
 from assay_inference.appearance_workers import AppearanceWorkers
-from assay_inference.engine_client import EngineClient, check_engine
-from assay_inference.errors import Busy
+from assay_inference.engine_calls import check_engine
+from assay_inference.engine_client import EngineClient
 from assay_inference.explanations import Explanations
 from assay_inference.live import LiveFollower
 from assay_inference.log_spool import LogSpool
+from assay_inference.picture_spool import PictureSpool, wants_picture
+from assay_inference.pictures import find_extension
 from assay_inference.settings import Settings
 from assay_inference.upload import drain, read_form
 from assay_inference.verifier import Verifier
@@ -32,7 +35,6 @@ from assay_shared.storage import ObjectStore
 from assay_shared.web import install_web
 from assay_shared.wire import Verification
 
-IN_WORK = Gauge("assay_verifications_in_work", "pictures that are being verified now")
 PROBLEMS_ANSWERED = Counter(
     "assay_verification_problems", "verifications answered by a problem document, by its type", ["type"]
 )
@@ -48,6 +50,7 @@ PROBLEMS = {
     413: "the picture has too many bytes or pixels",
     415: "the file is no picture that can be read",
     422: "the form or picture cannot be read, or the picture does not say of which brand the product is",
+    429: "too many pictures of this brand are being verified; see Retry-After",
     503: "full, or the detector does not answer; see Retry-After",
 }
 FORM_SCHEMA: dict[str, Any] = {
@@ -81,36 +84,43 @@ def create_app(settings: Settings | None = None, store_settings: StoreSettings |
     """The app, with its settings from the environment unless given."""
     settings = settings or Settings()  # from the environment
     store = ObjectStore(store_settings or StoreSettings())  # from the environment
-    urls = settings.engine_urls.split(",")
+    urls = settings.list_engines()
     registry = RegistryClient(
         settings.registry_url,
         settings.service_token.get_secret_value(),
         settings.registry_timeout_seconds,
     )
     spool = LogSpool(settings.data_dir / "log", registry)
+    kept = PictureSpool(settings.data_dir / "pictures", store, settings.kept_pictures_bytes)
     explanations = Explanations(
         settings.data_dir / "explanations", settings.explanation_seconds, settings.explanation_bytes
     )
+    files = AppearanceFiles(store, settings.data_dir / "appearance", settings.appearance_disk_bytes)
     follower = LiveFollower(store, settings.data_dir / "live", settings.live_seconds)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         engine = EngineClient(
             urls,
-            settings.engine_slots,
+            settings.list_slots(),
             settings.engine_batch,
             settings.engine_queue,
             settings.engine_timeout_seconds,
+            silence_seconds=settings.engine_silence_seconds,
+            reserve_seconds=settings.engine_reserve_seconds,
         )
+        app.state.engine = engine
         engine.start()
         follower.on_promotion = _warmer(engine, asyncio.get_running_loop(), settings.verify_deadline_seconds)
         follower.start()
         spool.start()
+        kept.start()
         workers = AppearanceWorkers(settings.appearance_workers, settings.appearance_memory_bytes)
+        app.state.workers = workers
         app.state.verifier = Verifier(
             follower,
             engine,
-            AppearanceFiles(store, settings.data_dir / "appearance", settings.appearance_disk_bytes),
+            files,
             workers,
             explanations,
             settings.max_image_pixels,
@@ -122,10 +132,13 @@ def create_app(settings: Settings | None = None, store_settings: StoreSettings |
         workers.stop()
         await anyio.to_thread.run_sync(follower.stop)
         await anyio.to_thread.run_sync(spool.stop)
+        await anyio.to_thread.run_sync(kept.stop)
         registry.close()
 
     app = FastAPI(title="Assay verify API", version="1", lifespan=lifespan, docs_url=None, redoc_url=None)
-    admission = _Admission(settings.engine_queue + settings.engine_batch)
+    admission = Admission(
+        settings.engine_queue + settings.engine_batch, lambda: app.state.engine.wait_seconds()
+    )
 
     @app.post(
         "/v1/verifications",
@@ -139,21 +152,29 @@ def create_app(settings: Settings | None = None, store_settings: StoreSettings |
     async def verify(request: Request) -> Verification:
         """Says whether the product in a picture is genuine, with the checks that explain it.
 
+        Of several products of the brand in the picture each is judged, eight at most, and listed in
+        `products`; the verdict is that of the one that `gtin` names, else of the worst.
+
         Without `brand` and `gtin`, the barcode in the picture names the brand; if none can be read the
         answer is 422 `brand-unknown`, with `guidance` on how to photograph it.
         """
-        with _counted_problems(), admission:
+        with _counted_problems(), ExitStack() as stack:
             try:
                 caller = await _identify(request, follower, settings.admin_key_sha256)
+                place = stack.enter_context(admission.admit(caller.brand or ""))
                 form = await read_form(request, settings.max_picture_bytes)
             except AssayError:
                 await drain(request)
                 raise
             if form.brand is not None:
+                place.belongs_to(form.brand)
                 await follower.look_at(form.brand)
             verifier: Verifier = app.state.verifier
             verification = await verifier.verify(form, caller, logs.current_request_id())
             await _keep(spool, verification)
+            brand = follower.snapshot.brands.get(verification.brand)
+            if brand is not None and wants_picture(brand.published.kept_pictures, verification):
+                await anyio.to_thread.run_sync(_keep_picture, kept, verification, form.image)
         return verification
 
     @app.get(
@@ -168,19 +189,39 @@ def create_app(settings: Settings | None = None, store_settings: StoreSettings |
                 "description": "the product, and the genuine print beside it",
             },
             401: {"description": PROBLEMS[401], "content": PROBLEM_CONTENT},
-            404: {"description": "no such verification, or no picture of it", "content": PROBLEM_CONTENT},
+            404: {
+                "description": "no such verification, no such product in it, or no picture of it",
+                "content": PROBLEM_CONTENT,
+            },
+            503: {
+                "description": "the genuine print cannot be read now; see Retry-After",
+                "content": PROBLEM_CONTENT,
+            },
         },
     )
-    async def explain(id: str, request: Request) -> Response:
+    async def explain(
+        id: str,
+        request: Request,
+        product: Annotated[
+            int, Query(ge=0, le=99, description="the product's place in `products` of the answer")
+        ] = 0,
+    ) -> Response:
         """The photo with the printed face outlined, the face straightened, and the genuine print, with the
         places outlined where they differ. It can be had for `ASSAY_EXPLANATION_SECONDS` by whoever may
-        verify pictures of the brand; a product whose print is not compared has none."""
+        verify pictures of the brand; a product whose print is not compared has none. It is drawn now."""
         caller = await _identify(request, follower, settings.admin_key_sha256)
-        found = await anyio.to_thread.run_sync(explanations.find, id)
-        brand = follower.snapshot.brands.get(found[0]) if found else None
+        found = await anyio.to_thread.run_sync(explanations.find, id, product)
+        brand = follower.snapshot.brands.get(found.place.brand) if found else None
         if found is None or brand is None or not caller.may_verify(brand):
-            raise NotFound(f"There is no explanation of verification {id[:64]!r}, or none any more")
-        return Response(found[1], media_type="image/jpeg", headers={"Cache-Control": "private, no-store"})
+            raise NotFound(
+                f"There is no explanation of product {product} of verification {id[:64]!r}, or none any more"
+            )
+        place, workers = found.place, app.state.workers
+        path = await anyio.to_thread.run_sync(
+            files.fetch, place.brand, place.version, place.file, place.sha256
+        )
+        picture: bytes = await workers.draw(path, found.sketch)
+        return Response(picture, media_type="image/jpeg", headers={"Cache-Control": "private, no-store"})
 
     def check_live() -> None:
         if not (follower.scanned or follower.snapshot.brands):
@@ -193,24 +234,6 @@ def create_app(settings: Settings | None = None, store_settings: StoreSettings |
     )
     _describe_problems(app)
     return app
-
-
-class _Admission:
-    """Counts the pictures in work. Raises Busy beyond its limit: memory is bounded, nobody waits unseen."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._count = 0
-
-    def __enter__(self) -> None:
-        if self._count >= self._limit:
-            raise Busy(f"{self._limit} pictures are being verified; send again soon")
-        self._count += 1
-        IN_WORK.set(self._count)
-
-    def __exit__(self, *_: object) -> None:
-        self._count -= 1
-        IN_WORK.set(self._count)
 
 
 @contextmanager
@@ -240,6 +263,10 @@ async def _keep(spool: LogSpool, verification: Verification) -> None:
     except OSError:
         UNLOGGED.inc()
         log.exception("verification cannot be logged", verification=verification.model_dump_json())
+
+
+def _keep_picture(kept: PictureSpool, verification: Verification, picture: bytes) -> None:
+    kept.add(verification.brand, verification.id, find_extension(picture), picture)
 
 
 def _warmer(engine: EngineClient, loop: asyncio.AbstractEventLoop, deadline_seconds: float) -> Any:

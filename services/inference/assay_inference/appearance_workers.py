@@ -3,28 +3,43 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import multiprocessing
 import multiprocessing.connection
 import os
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
+import numpy as np
 
+from assay_inference.shared_pixels import PixelPlace, SharedPixels
 from assay_shared import logs
-from assay_shared.appearance.explanation import draw_explanation, encode_explanation
-from assay_shared.appearance.files import unpack_appearance
+from assay_shared.appearance.explanation import (
+    draw_explanation,
+    draw_patch,
+    encode_explanation,
+    sketch_explanation,
+)
+from assay_shared.appearance.files import unpack_any
 from assay_shared.appearance.model import AppearanceModel
 from assay_shared.appearance.patches import Patch
+from assay_shared.appearance.sketches import Sketch, pack_sketch, unpack_sketch
+from assay_shared.appearance.whole import WholeModel
 from assay_shared.errors import Unavailable
 
 log = logs.get_logger(__name__)
-_models: OrderedDict[str, tuple[int, AppearanceModel]] = OrderedDict()
+_models: OrderedDict[str, tuple[int, AppearanceModel | WholeModel]] = OrderedDict()
 _max_bytes = 0
+_NOTHING = np.zeros((0, 0, 3), np.uint8)
+Given = TypeVar("Given")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -32,7 +47,8 @@ class Appearance:
     """What a worker found of a product: `p`, the chance of a genuine photo to depart as far, None where the
     photo could not be aligned; the same by cause; shares `covered` of the print judged and under `glare`;
     `density` photo pixels a frame pixel and `softness` of edges in frame pixels, each with what the genuine
-    photos allow; `picture` explains it (JPEG)."""
+    photos allow; `sketch`, what a picture that explains it is drawn from. `whole`: there is no print to
+    compare, only the product as a whole; covered, glare and softness then say nothing."""
 
     p: float | None = None
     causes: dict[str, float] | None = None
@@ -42,7 +58,16 @@ class Appearance:
     least_density: float = 0.0
     softness: float = 0.0
     most_softness: float = 0.0
-    picture: bytes = field(default=b"", repr=False)
+    whole: bool = False
+    sketch: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True)
+class PatchPlace:
+    """A patch on its way to a worker: its pixels lie elsewhere."""
+
+    pixels: PixelPlace
+    patch: Patch
 
 
 class AppearanceWorkers:
@@ -54,12 +79,23 @@ class AppearanceWorkers:
         self._pool = self._start()
 
     async def judge(self, path: Path, patch: Patch) -> Appearance:
-        """Judges a patch by the appearance in a file. A worker that dies is replaced and the patch tried once
-        more. Raises Unavailable where that dies too or the file cannot be read."""
+        """Judges a patch by the appearance in a file. Raises Unavailable as `_run` does."""
+        with await asyncio.to_thread(SharedPixels, patch.pixels) as shared:
+            place = PatchPlace(shared.place, replace(patch, pixels=_NOTHING))
+            return await self._run(judge_there, str(path), place)
+
+    async def draw(self, path: Path, sketch: bytes) -> bytes:
+        """The picture (JPEG) that explains a judgement by the appearance in a file. Raises Unavailable as
+        `_run` does."""
+        return await self._run(draw_sketch, str(path), sketch)
+
+    async def _run(self, work: Callable[[str, Given], T], path: str, given: Given) -> T:
+        """Has a worker do something. One that dies is replaced and the work tried once more. Raises
+        Unavailable where that dies too or what it reads is damaged."""
         for _ in range(2):
             pool = self._pool
             try:
-                return await asyncio.wrap_future(pool.submit(judge_patch, str(path), patch))
+                return await asyncio.wrap_future(pool.submit(work, path, given))
             except BrokenProcessPool:
                 log.warning("a worker that judges appearances died")
                 if self._pool is pool:
@@ -80,14 +116,21 @@ class AppearanceWorkers:
         return pool
 
 
-def judge_patch(path: str, patch: Patch) -> Appearance:
+def judge_there(path: str, place: PatchPlace) -> Appearance:
     """The work of one worker. Raises OSError and AppearanceFileCorrupt."""
+    return judge_patch(path, replace(place.patch, pixels=place.pixels.read()))
+
+
+def judge_patch(path: str, patch: Patch) -> Appearance:
+    """Judges a patch by the appearance in a file. Raises OSError and AppearanceFileCorrupt."""
     model = _load(path)
+    if isinstance(model, WholeModel):
+        return _judge_whole(model, patch)
     found = model.judge(patch)
-    picture = encode_explanation(draw_explanation(model, patch, found))
+    sketch = pack_sketch(sketch_explanation(model, patch, found))
     if found.p is None or found.measures is None:
         return Appearance(
-            least_density=model.limits.density, most_softness=model.limits.softness, picture=picture
+            least_density=model.limits.density, most_softness=model.limits.softness, sketch=sketch
         )
     return Appearance(
         p=found.p,
@@ -98,16 +141,38 @@ def judge_patch(path: str, patch: Patch) -> Appearance:
         least_density=model.limits.density,
         softness=found.measures.softness[0],
         most_softness=model.limits.softness,
-        picture=picture,
+        sketch=sketch,
     )
 
 
-def _load(path: str) -> AppearanceModel:
+def draw_sketch(path: str, sketch: bytes) -> bytes:
+    """The picture of a sketch (JPEG). Raises OSError, AppearanceFileCorrupt and SketchCorrupt."""
+    model, drawn = _load(path), unpack_sketch(sketch)
+    if isinstance(model, WholeModel):
+        return encode_explanation(draw_patch(drawn.patch))
+    return encode_explanation(draw_explanation(model.reference, drawn))
+
+
+def _judge_whole(model: WholeModel, patch: Patch) -> Appearance:
+    found = model.judge(patch)
+    return Appearance(
+        p=found.p,
+        causes=dict(found.causes),
+        covered=1.0,
+        density=found.density,
+        least_density=model.density,
+        most_softness=math.inf,
+        whole=True,
+        sketch=pack_sketch(Sketch(patch, None, np.zeros(0, np.float32), ())),
+    )
+
+
+def _load(path: str) -> AppearanceModel | WholeModel:
     if path in _models:
         _models.move_to_end(path)
         return _models[path][1]
-    model = unpack_appearance(Path(path).read_bytes())
-    pixels = model.reference.pixels.nbytes
+    model = unpack_any(Path(path).read_bytes())
+    pixels = 0 if isinstance(model, WholeModel) else model.reference.pixels.nbytes
     # Pixels, their half, and four bands of four bytes: what a reference is made of.
     _models[path] = (pixels + pixels // 4 + 16 * pixels // 3, model)
     while len(_models) > 1 and sum(size for size, _ in _models.values()) > _max_bytes:

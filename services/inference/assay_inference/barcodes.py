@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import zxingcpp
 
-from assay_inference.bars import Grey, Line, draw_lines, find_bars
+from assay_inference.bars import FINER, Grey, Line, draw_lines, find_bars
 from assay_inference.ean import Fit, fit_ean13
 from assay_inference.geometry import Rectangle
 from assay_inference.gs1 import parse_scanned
@@ -27,10 +27,11 @@ LEGIBLE = 700
 """Reduced pixels along a product from which on its barcode, a fifth as wide or more, reads without more."""
 PATCHES = 4
 """Patches of bars that are looked at; further ones are weaker, and print rather than codes."""
-THIN, THIN_SHARE = 8.0, 0.025
+THIN, THIN_SHARE = 8.0, 0.08
 """Pixels, and share of its width, over which bars must read alike. zxing-cpp takes one scan line across
-slanted bars for a UPC-E or another number: on 400 photos of bench/code_photos.py (seeds 2,000 to 2,400) it
-read 9 wrong, all of them thinner than this; so are 4 in 100 right ones, which other means read again."""
+slanted bars for a UPC-E or another number: on 400 photos of bench/code_photos.py (seeds 2,000 to 2,400) all 9
+that it read wrong were thinner than 0.025 of their width, on the first 150 of bench/barcodes.py one of 3 had
+0.078. So have 4 in 47 right ones, which other means read again: a wrong number calls a product a fake."""
 ENLARGED = 1_500_000
 """Pixels of a region up to which it is enlarged twice for small square codes."""
 
@@ -66,20 +67,25 @@ def find_quickly(picture: Picture, region: Rectangle | None = None) -> list[Barc
     return _move(found, corner)
 
 
-def find_thoroughly(picture: Picture, region: Rectangle | None, milliseconds: float) -> Reading:
+def find_thoroughly(
+    picture: Picture,
+    region: Rectangle | None,
+    milliseconds: float,
+    clock: Callable[[], float] = time.monotonic,
+) -> Reading:
     """Codes that `find_quickly` missed in a region (None: everywhere), by one means after the other until one
     of them finds a GTIN: blurred and turned bars; a turned picture; small square codes; all of that at full
-    size where the region was too small to read (LEGIBLE). No step begins after `milliseconds`; one lasts 10
-    to 60 ms for a product, up to 300 for a whole picture of 12 megapixels."""
-    end = time.monotonic() + milliseconds / 1000
+    size where the region was too small to read (LEGIBLE). No step begins after `milliseconds` by `clock`
+    (seconds); one lasts 10 to 60 ms for a product, up to 300 for a whole picture of 12 megapixels."""
+    end = clock() + milliseconds / 1000
     found: list[Barcode] = []
-    for step in _steps(picture, region, lambda: time.monotonic() >= end):
-        if time.monotonic() >= end:
+    for step in _steps(picture, region, lambda: clock() >= end):
+        if clock() >= end:
             return Reading(found, ran_out=True)
         found += step()
         if carries_gtin(found):
             return Reading(found)
-    return Reading(found, ran_out=time.monotonic() >= end)
+    return Reading(found, ran_out=clock() >= end)
 
 
 def carries_gtin(codes: list[Barcode]) -> bool:
@@ -132,8 +138,9 @@ def _scan(grey: Grey, scale: float, *, thorough: bool) -> list[Barcode]:
 
 
 def _decode(
-    grey: Grey, *, rotate: bool = False, downscale: bool = False, invert: bool = False
+    grey: Grey, *, rotate: bool = False, downscale: bool = False, invert: bool = False, finer: float = 1.0
 ) -> list[zxingcpp.Barcode]:
+    """Codes that count; `finer`: pixels across bars for each one along them."""
     codes = zxingcpp.read_barcodes(
         grey,
         formats=READ,
@@ -142,7 +149,7 @@ def _decode(
         try_invert=invert,
         text_mode=zxingcpp.TextMode.Plain,
     )
-    return [code for code in codes if not _is_thin(code)]
+    return [code for code in codes if not _is_thin(code, finer)]
 
 
 def _scan_turned(grey: Grey, scale: float) -> list[Barcode]:
@@ -181,7 +188,10 @@ def _read_bars(grey: Grey, scale: float, over: Callable[[], bool]) -> list[Barco
 
 
 def _scan_patch(line: Line, scale: float) -> list[Barcode]:
-    return [_describe(code, _to_picture(_corners(code), line) * scale) for code in _decode(line.patch)]
+    return [
+        _describe(code, _to_picture(_corners(code), line) * scale)
+        for code in _decode(line.patch, finer=FINER)
+    ]
 
 
 def _fit_line(line: Line, scale: float) -> list[Barcode]:
@@ -204,13 +214,14 @@ def _to_picture(corners: npt.NDArray[np.float64], line: Line) -> npt.NDArray[np.
     return corners @ line.to_picture[:, :2].T + line.to_picture[:, 2]
 
 
-def _is_thin(code: zxingcpp.Barcode) -> bool:
+def _is_thin(code: zxingcpp.Barcode, finer: float) -> bool:
     """Whether bars were read along hardly more than one line."""
     if code.format in (_FORMATS.QRCode, _FORMATS.DataMatrix):
         return False
     left_top, right_top, right_bottom, left_bottom = _corners(code)
     thickness = np.linalg.norm(left_top + right_top - left_bottom - right_bottom) / 2
-    return float(thickness) < max(THIN, THIN_SHARE * float(np.linalg.norm(right_top - left_top)))
+    width = float(np.linalg.norm(right_top - left_top)) / finer
+    return float(thickness) < max(THIN, THIN_SHARE * width)
 
 
 def _corners(code: zxingcpp.Barcode) -> npt.NDArray[np.float64]:

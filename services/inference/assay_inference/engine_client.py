@@ -1,203 +1,298 @@
-"""The way to the engine: what has gathered goes as one request whenever a worker is free.
+"""The way to the engines: whenever a worker is free, what has gathered goes at once as one request.
 
 No timer ever holds a picture back, batches span brands, and TorchServe's own batcher, which can lose
-requests, stays off. The number of requests in flight to each TorchServe is its number of workers.
+requests, stays off. The number of requests in flight to each TorchServe is its number of workers. Brands take
+turns (`fair_queue.py`), each has its host (`engine_hosts.py`, `routing.py`), and a host's batches are as
+large as is worth while (`pace.py`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
-from dataclasses import dataclass
+from collections.abc import Coroutine, Sequence
+from dataclasses import replace
+from typing import Any, NoReturn
 
-import httpx
+import numpy as np
 from prometheus_client import Counter, Gauge, Histogram
 
-from assay_engine import framing
-from assay_engine.errors import BadFrame
 from assay_engine.framing import Found, Item
+from assay_inference.engine_calls import ask, make_client
+from assay_inference.engine_hosts import Host, Hosts
+from assay_inference.engine_watch import watch
+from assay_inference.errors import BrandFlood, Busy, EngineUnreached
+from assay_inference.fair_queue import FairQueue, Waiting
+from assay_inference.routing import Router
 from assay_shared import logs
 from assay_shared.errors import AssayError, EngineUnavailable
 
 QUEUED = Gauge("assay_engine_queue_depth", "pictures that wait for the engine")
+QUEUE_SECONDS = Histogram(
+    "assay_engine_queue_seconds",
+    "seconds that a picture waits before it is sent to an engine",
+    buckets=(0.002, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20),
+)
 BATCH = Histogram("assay_engine_batch_size", "pictures in one request", buckets=(1, 2, 4, 8, 16, 32, 64))
-RETRIES = Counter("assay_engine_retries", "requests sent a second time")
+BRANDS = Histogram("assay_engine_batch_brands", "brands in one request", buckets=(1, 2, 4, 8, 16, 32, 64))
+RETRIES = Counter("assay_engine_retries", "pictures sent a second time")
+SPREADS = Counter("assay_engine_spread_pictures", "pictures sent to another host than their brand's own")
+ANSWERED = Counter("assay_engine_host_pictures", "pictures that a TorchServe answered for", ["host"])
+HINTS = Counter("assay_engine_warm_hints", "model versions that an engine was told to load before a picture")
+REFUSED = Counter("assay_engine_refused", "pictures refused on the way to the engine, by cause", ["cause"])
+for _cause in ("flood", "full", "deadline", "away"):
+    # A series that appears with its first refusal has no increase: an alert would miss it.
+    REFUSED.labels(_cause)
 RETRY_PAUSE = 0.3
-"""Seconds before a second attempt, when the first found nobody listening."""
+"""Seconds before a second attempt where there is no other host."""
+MAX_TRIES = 2
+SAFETY = 1.5
+"""The rate may fall by a third while a picture waits; beyond its deadline it would be computed for nobody."""
+NO_PICTURE = np.zeros((0, 0, 3), np.uint8)
 
 log = logs.get_logger(__name__)
 
 
-@dataclass
-class _Waiting:
-    item: Item
-    deadline: float
-    answer: asyncio.Future[Found]
-
-
 class EngineClient:
-    """Sends pictures to one or more TorchServes. Use within one event loop, between `start` and `stop`."""
+    """Sends pictures to one or more TorchServes. Use within one event loop, between `start` and `stop`.
+
+    `slots` are each TorchServe's workers; `queue` pictures may wait. A host that answers nothing for
+    `silence_seconds` gives what it has in hand to others. `reserve_seconds`: see `Router`.
+    """
 
     def __init__(
         self,
-        urls: list[str],
-        slots: int,
+        urls: Sequence[str],
+        slots: Sequence[int],
         batch: int,
         queue: int,
         timeout_seconds: float,
+        *,
+        silence_seconds: float = 1.5,
+        reserve_seconds: float = 5.0,
     ) -> None:
-        self._urls = urls
-        self._slots = slots
-        self._batch = batch
-        self._limit = queue
-        self._timeout = timeout_seconds
-        self._waiting: deque[_Waiting] = deque()
-        self._arrived = asyncio.Condition()
-        self._tasks: list[asyncio.Task[None]] = []
-        self._http = httpx.AsyncClient(
-            timeout=httpx.Timeout(timeout_seconds, connect=min(2.0, timeout_seconds)),
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=len(urls) * slots),
-            headers={"Content-Type": framing.CONTENT_TYPE},
-            trust_env=False,
+        self._hosts = Hosts(
+            [Host(url, number, silence_seconds) for url, number in zip(urls, slots, strict=True)]
         )
+        self._timeout = timeout_seconds
+        self._queue = FairQueue(queue)
+        self._router = Router(self._queue, self._hosts, batch, reserve_seconds)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._away: set[Waiting] = set()
+        self._scheduled = False
+        self._stopping = False
+        self._http = make_client(timeout_seconds, sum(slots) + len(urls))
 
     def start(self) -> None:
-        """Starts one sender for each worker of each TorchServe."""
-        self._tasks = [
-            asyncio.create_task(self._send_forever(place))
-            for _ in range(self._slots)
-            for place in range(len(self._urls))
-        ]
+        """Starts watching the hosts."""
+        for host in self._hosts:
+            self._spawn(watch(host, self._hosts, self._http, self._schedule))
 
     async def stop(self) -> None:
-        """Stops the senders; what still waits is refused."""
-        for task in self._tasks:
+        """Refuses what waits and what is on its way."""
+        self._stopping = True
+        tasks = list(self._tasks)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        for waiting in self._waiting:
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for waiting in [*self._queue.drain(), *self._away]:
             _refuse(waiting, EngineUnavailable("The service is stopping"))
-        self._waiting.clear()
         await self._http.aclose()
 
     async def detect(self, item: Item, deadline_seconds: float) -> Found:
-        """What the engine finds in one picture.
+        """What an engine finds in one picture.
 
-        Raises EngineUnavailable when the queue is full, the deadline passes, or no TorchServe answers
-        twice; and the engine's own error of this item.
+        Raises BrandFlood and Busy when the queue has no room for it, EngineUnavailable when the deadline
+        passes or no TorchServe answers twice; and the engine's own error of this item.
         """
-        if len(self._waiting) >= self._limit:
-            raise EngineUnavailable(f"{self._limit} pictures are waiting for the detector; send again soon")
+        self._refuse_if_full(item.brand, deadline_seconds)
+        deadline = time.monotonic() + deadline_seconds
         answer: asyncio.Future[Found] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiting(item, time.monotonic() + deadline_seconds, answer))
-        QUEUED.set(len(self._waiting))
-        async with self._arrived:
-            self._arrived.notify()
+        self._queue.add(Waiting(replace(item, deadline=deadline), deadline, answer))
+        self._router.note_arrival(item.brand)
+        self._schedule()
         try:
             async with asyncio.timeout(deadline_seconds):
                 return await answer
         except TimeoutError as error:
-            raise EngineUnavailable(
-                f"The detector did not answer within {deadline_seconds:g} seconds"
-            ) from error
+            REFUSED.labels("deadline").inc()
+            late = EngineUnavailable(f"The detector did not answer within {deadline_seconds:g} seconds")
+            raise late.after(self.wait_seconds()) from error
 
-    async def _send_forever(self, place: int) -> None:
-        while True:
-            async with self._arrived:
-                await self._arrived.wait_for(lambda: bool(self._waiting))
-                batch = self._gather()
-            if not batch:
-                continue
-            try:
-                await self._answer(batch, place)
-            except Exception as error:
-                log.exception("engine request failed")
-                for waiting in batch:
-                    _refuse(waiting, EngineUnavailable(f"The detector failed: {type(error).__name__}"))
-
-    def _gather(self) -> list[_Waiting]:
-        """Takes what waits, oldest first, up to one batch; those nobody waits for any more are dropped."""
-        batch: list[_Waiting] = []
-        while self._waiting and len(batch) < self._batch:
-            waiting = self._waiting.popleft()
-            if waiting.answer.done():
-                continue
-            if time.monotonic() >= waiting.deadline:
-                _refuse(waiting, EngineUnavailable("The picture waited too long for the detector"))
-                continue
-            batch.append(waiting)
-        QUEUED.set(len(self._waiting))
-        return batch
-
-    async def _answer(self, batch: list[_Waiting], place: int) -> None:
-        """Sends a batch; after a worker's death each picture once more, alone, on the next TorchServe: if
-        one of them is what kills workers, it takes no other along."""
-        BATCH.observe(len(batch))
-        try:
-            results = await self._send([waiting.item for waiting in batch], place)
-        except EngineUnavailable as first:
-            log.warning("engine request is sent again", reason=first.detail, pictures=len(batch))
-            await asyncio.sleep(RETRY_PAUSE)
-            for waiting in batch:
-                if waiting.answer.done():
-                    continue
-                RETRIES.inc()
-                try:
-                    again = await self._send([waiting.item], place + 1)
-                    _settle(waiting, again[0])
-                except EngineUnavailable as second:
-                    _refuse(waiting, second)
+    def warm(self, brand: str, version: str) -> None:
+        """Tells the brand's host to load a version that it has not answered for lately. Waits for nothing,
+        and does nothing while all workers of that host are at work: the picture itself will load it."""
+        host, key = self._hosts.order_for(brand)[0], (brand, version)
+        if not host.free or host.answered.knows(key) or host.told.knows(key):
             return
-        for waiting, result in zip(batch, results, strict=True):
-            _settle(waiting, result)
+        HINTS.inc()
+        host.told.remember(key)
+        host.take({brand})
+        hint = Item(brand, version, NO_PICTURE, time.monotonic() + self._timeout)
+        self._spawn(self._hint(host, hint))
 
-    async def _send(self, items: list[Item], place: int) -> list[Found | AssayError]:
-        """One request. Raises EngineUnavailable for whatever is not a whole response frame."""
-        url = self._urls[place % len(self._urls)]
+    def wait_seconds(self, brand: str | None = None) -> float | None:
+        """How long one more picture of a brand would wait now, or what waits altogether takes; None where no
+        host's pace is known."""
+        rate = self._hosts.pictures_per_second()
+        if rate is None:
+            return None
+        shares = self._queue.shares
+        ahead = shares.total if brand is None else min(shares.total, (shares[brand] + 1) * len(shares))
+        return ahead / rate
+
+    def _refuse_if_full(self, brand: str, deadline_seconds: float) -> None:
+        shares = self._queue.shares
+        if not shares.has_room(brand):
+            self._queue.clean()
+        if not shares.has_room(brand) or self._expect(brand) > deadline_seconds:
+            self._refuse_arrival(brand)
+
+    def _expect(self, brand: str) -> float:
+        """Seconds within which one more picture of this brand is answered; 0 where nothing waits."""
+        wait = self.wait_seconds(brand)
+        return SAFETY * wait + self._hosts.seconds_per_request() if wait else 0.0
+
+    def _refuse_arrival(self, brand: str) -> NoReturn:
+        shares = self._queue.shares
+        if shares.floods(brand):
+            REFUSED.labels("flood").inc()
+            reason = f"{shares[brand]} pictures of brand {brand!r} wait for the detector; send more later"
+            raise BrandFlood(reason).after(self.wait_seconds(brand))
+        REFUSED.labels("full").inc()
+        reason = f"{shares.total} pictures are waiting for the detector; send again later"
+        raise Busy(reason).after(self.wait_seconds())
+
+    def _schedule(self) -> None:
+        """Sends what can be sent, once all that is due now is done: what comes together goes together."""
+        if not (self._scheduled or self._stopping):
+            self._scheduled = True
+            asyncio.get_running_loop().call_soon(self._send_all)
+
+    def _send_all(self) -> None:
+        self._scheduled = False
+        if self._stopping:
+            return
+        for host, batch, guests in self._router.route():
+            now = time.monotonic()
+            for waiting in batch:
+                QUEUE_SECONDS.observe(now - waiting.since)
+            BATCH.observe(len(batch))
+            BRANDS.observe(len({waiting.item.brand for waiting in batch}))
+            if guests:
+                SPREADS.inc(len(batch))
+            host.take({waiting.item.brand for waiting in batch})
+            self._away.update(batch)
+            self._spawn(self._serve(host, batch))
+        QUEUED.set(len(self._queue))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _serve(self, host: Host, batch: list[Waiting]) -> None:
+        """Sends a batch and hands out its answers; a free worker is given the next batch."""
         try:
-            answer = await self._http.post(f"{url}/predictions/engine", content=framing.write_request(items))
-        except httpx.HTTPError as error:
-            raise EngineUnavailable(f"The detector does not answer ({type(error).__name__})") from error
-        if not answer.is_success:
-            raise EngineUnavailable(f"The detector answered {answer.status_code}: {answer.text[:200]}")
+            results = await self._call(host, [waiting.item for waiting in batch])
+            self._away.difference_update(batch)
+        except EngineUnavailable as error:
+            self._away.difference_update(batch)
+            for waiting in reversed(batch):  # each goes before all others
+                self._retry(waiting, host, error)
+        except Exception as error:
+            log.exception("engine request failed")
+            self._away.difference_update(batch)
+            for waiting in batch:
+                _refuse(waiting, EngineUnavailable(f"The detector failed: {type(error).__name__}"))
+        else:
+            for waiting, result in zip(batch, results, strict=True):
+                _settle(waiting, result)
+        finally:
+            self._release(host, {waiting.item.brand for waiting in batch})
+
+    async def _hint(self, host: Host, hint: Item) -> None:
         try:
-            results = framing.read_response(answer.content)
-        except BadFrame as error:
-            raise EngineUnavailable(f"The detector's answer cannot be read: {error.detail}") from error
-        if len(results) != len(items):
-            raise EngineUnavailable(f"The detector gave {len(results)} answers to {len(items)} pictures")
+            await self._call(host, [hint])
+        except EngineUnavailable as error:
+            log.warning("model was not warmed", brand=hint.brand, version=hint.version, reason=error.detail)
+        finally:
+            self._release(host, {hint.brand})
+
+    def _release(self, host: Host, brands: set[str]) -> None:
+        host.release(brands)
+        self._schedule()
+
+    async def _call(self, host: Host, items: list[Item]) -> list[Found | AssayError]:
+        """One request. Raises EngineUnavailable; the host is left aside then, until it answers a probe."""
+        started = time.monotonic()
+        try:
+            async with asyncio.timeout(self._timeout) as patience:
+                with host.call(patience):
+                    results = await ask(self._http, host.url, items)
+        except TimeoutError as error:
+            host.lose("timed out")
+            seconds = time.monotonic() - started
+            raise EngineUnavailable(f"The detector did not answer in {seconds:.1f} seconds") from error
+        except EngineUnavailable as error:
+            host.lose(error.detail)
+            raise
+        host.hear()
+        _learn(host, items, results, time.monotonic() - started)
         return results
 
-
-def check_engine(urls: list[str], timeout_seconds: float) -> None:
-    """Asks each TorchServe for a real prediction, of no picture; blocks.
-
-    Raises EngineUnavailable unless one of them answers.
-    """
-    reason = ""
-    for url in urls:
-        try:
-            answer = httpx.post(
-                f"{url}/predictions/engine",
-                content=framing.write_request([]),
-                headers={"Content-Type": framing.CONTENT_TYPE},
-                timeout=timeout_seconds,
-                trust_env=False,
-            )
-            framing.read_response(answer.raise_for_status().content)
+    def _retry(self, waiting: Waiting, host: Host, error: EngineUnavailable) -> None:
+        """After a failure each picture once more, alone, elsewhere if possible: if one of them is what kills
+        workers, it takes no other along. Where nobody listened nothing was tried."""
+        if waiting.answer.done():
             return
-        except (httpx.HTTPError, BadFrame) as error:
-            reason = f"{url}: {type(error).__name__}"
-    raise EngineUnavailable(f"No detector answers; last {reason}")
+        others = self._hosts.others_live(host)
+        unsent = isinstance(error, EngineUnreached)
+        if not (unsent and others):
+            waiting.tries += 1
+            waiting.alone = waiting.alone or not unsent
+        if waiting.tries >= MAX_TRIES:
+            REFUSED.labels("away").inc()
+            _refuse(waiting, error)
+            return
+        log.warning("picture is sent again", reason=error.detail, brand=waiting.item.brand, host=host.url)
+        RETRIES.inc()
+        waiting.avoid = host.url
+        if others:
+            self._queue.put_back(waiting)
+        else:
+            self._away.add(waiting)
+            self._spawn(self._put_back_later(waiting))
+
+    async def _put_back_later(self, waiting: Waiting) -> None:
+        await asyncio.sleep(RETRY_PAUSE)
+        self._away.discard(waiting)
+        self._queue.put_back(waiting)
+        self._schedule()
 
 
-def _settle(waiting: _Waiting, result: Found | AssayError) -> None:
+def _learn(host: Host, items: list[Item], results: list[Found | AssayError], seconds: float) -> None:
+    """What an answer says of a host: its pace, where no model had to be loaded, and what is loaded now."""
+    keys = [(item.brand, item.version) for item in items]
+    pictures = sum(1 for item in items if item.pixels.size)
+    ANSWERED.labels(host.url).inc(pictures)
+    if pictures and all(map(host.answered.knows, keys)):
+        host.pace.note(pictures, seconds)
+    for item, key, result in zip(items, keys, results, strict=True):
+        if isinstance(result, AssayError):
+            host.answered.forget(key)
+            host.told.forget(key)
+        elif item.pixels.size:
+            host.answered.remember(key)
+
+
+def _settle(waiting: Waiting, result: Found | AssayError) -> None:
     if isinstance(result, AssayError):
         _refuse(waiting, result)
     elif not waiting.answer.done():
         waiting.answer.set_result(result)
 
 
-def _refuse(waiting: _Waiting, error: AssayError) -> None:
+def _refuse(waiting: Waiting, error: AssayError) -> None:
     if not waiting.answer.done():
         waiting.answer.set_exception(error)

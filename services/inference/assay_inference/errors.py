@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from assay_shared.errors import InvalidRequest, Unavailable
+from assay_shared.errors import EngineUnavailable, InvalidRequest, TooManyRequests, Unavailable
 
 
 class BrandUnknown(InvalidRequest):
@@ -22,3 +22,14 @@ class Busy(Unavailable):
     type = "busy"
     title = "Too many pictures are being verified"
     retry_after = 1
+
+
+class BrandFlood(TooManyRequests):
+    """One brand sends more than its share of what can be judged; the others are served."""
+
+    type = "brand-flood"
+    title = "Too many pictures of this brand are being verified"
+
+
+class EngineUnreached(EngineUnavailable):
+    """Nobody listens at a detector's address: nothing was sent, so nothing was tried."""

@@ -29,6 +29,14 @@ def holds(outer: Rectangle, inner: Rectangle) -> bool:
     return outer[0] <= inner[0] and outer[1] <= inner[1] and inner[2] <= outer[2] and inner[3] <= outer[3]
 
 
+def share_inside(inner: Rectangle, outer: Rectangle) -> float:
+    """Which share of `inner` lies in `outer`; 0 for an empty rectangle."""
+    across = min(inner[2], outer[2]) - max(inner[0], outer[0])
+    down = min(inner[3], outer[3]) - max(inner[1], outer[1])
+    area = (inner[2] - inner[0]) * (inner[3] - inner[1])
+    return max(0.0, across) * max(0.0, down) / area if area > 0 else 0.0
+
+
 def cut_off_sides(box: Rectangle, width: int, height: int, margin: float = 0.005) -> list[str]:
     """The sides of the picture that a box touches, within a share `margin` of the picture's size."""
     sides = {

@@ -32,6 +32,10 @@ SCAN_SHARE = 0.1
 
 MANY = 10_000
 """Names whose last look is remembered; callers may invent names."""
+
+WAITING = 64
+"""Callers with an unknown key that may wait for one scan; callers may invent keys."""
+
 SLUG = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 
 log = logs.get_logger(__name__)
@@ -111,8 +115,13 @@ class LiveFollower:
         self.on_promotion: Callable[[str, str], None] = lambda brand, version: None
         self._looks = ThreadPoolExecutor(2, thread_name_prefix="live-look")
         self._lock = threading.Lock()
+        self._scanning = threading.Lock()
         self._etags: dict[str, str] = {}
         self._looked: dict[str, float] = {}
+        self._looking: dict[str, asyncio.Future[None]] = {}
+        self._refreshed: set[str] = set()
+        self._around: asyncio.Task[None] | None = None
+        self._waiting = 0
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self.snapshot = Snapshot()
@@ -154,43 +163,48 @@ class LiveFollower:
         self.snapshot = make_snapshot(brands)
 
     def scan(self) -> None:
-        """Lists the bucket and reads what has changed. Raises StoreUnavailable."""
-        started = time.monotonic()
-        etags: dict[str, str] = {}
-        for found in self._store.list(LIVE):
-            if found.key.count("/") == 1:
-                etags[found.key] = found.etag
-        slugs = {key.split("/")[0] for key in etags if key.endswith("/brand.json")}
-        with self._lock:
-            brands = {slug: brand for slug, brand in self.snapshot.brands.items() if slug in slugs}
-            for gone in self.snapshot.brands.keys() - slugs:
-                log.warning("brand is gone", brand=gone)
-            for slug in sorted(slugs):
-                changed = self._update(slug, brands.get(slug), etags)
-                if changed is not None:
-                    brands[slug] = changed
-            if brands != self.snapshot.brands:
-                self.snapshot = make_snapshot(brands)
-            self.scanned = True
-        now = time.monotonic()
-        self._next_scan = now + (now - started) / SCAN_SHARE
+        """Lists the bucket and reads what has changed. Raises StoreUnavailable.
+
+        A brand that was refreshed while the list was on its way is left as it is: the list may be older.
+        """
+        with self._scanning:
+            self._scan()
 
     async def look_at(self, slug: str) -> None:
         """Refreshes a brand that a request names: at once where it is unknown, else beside the request."""
-        if not re.fullmatch(SLUG, slug) or not self._is_due(slug):
+        if not re.fullmatch(SLUG, slug):
             return
-        look = asyncio.get_running_loop().run_in_executor(self._looks, self.refresh, slug)
-        if slug not in self.snapshot.brands:
-            await look
+        if self._is_due(slug):
+            look = asyncio.get_running_loop().run_in_executor(self._looks, self.refresh, slug)
+            self._looking[slug] = look
+            look.add_done_callback(lambda _: self._looking.pop(slug, None))
+        if slug not in self.snapshot.brands and slug in self._looking:
+            await asyncio.shield(self._looking[slug])
 
     async def look_around(self) -> None:
-        """Scans the whole bucket now, unless that was done too recently for what it costs."""
-        if time.monotonic() < self._next_scan:
+        """Scans the whole bucket as soon as that is due again for what it costs.
+
+        Callers share one scan. Returns after `seconds` at the latest: the scan goes on and the next caller
+        has what it found; beyond WAITING callers at once.
+        """
+        if self._around is None:
+            self._around = asyncio.create_task(self._scan_when_due())
+        if self._waiting >= WAITING:
             return
+        self._waiting += 1
         try:
+            await asyncio.wait({self._around}, timeout=self._seconds)
+        finally:
+            self._waiting -= 1
+
+    async def _scan_when_due(self) -> None:
+        try:
+            await asyncio.sleep(self._next_scan - time.monotonic())
             await asyncio.get_running_loop().run_in_executor(self._looks, self.scan)
         except AssayError as error:
             log.warning("bucket `live` cannot be read", reason=error.detail)
+        finally:
+            self._around = None
 
     def refresh(self, slug: str) -> None:
         """Looks at one brand now. Never raises."""
@@ -200,6 +214,7 @@ class LiveFollower:
             if brand_key(slug) not in etags:
                 return
             with self._lock:
+                self._refreshed.add(slug)
                 changed = self._update(slug, self.snapshot.brands.get(slug), etags)
                 if changed is not None and changed != self.snapshot.brands.get(slug):
                     self.snapshot = make_snapshot({**self.snapshot.brands, slug: changed})
@@ -215,6 +230,30 @@ class LiveFollower:
             self._looked.clear()
         self._looked[slug] = now
         return True
+
+    def _scan(self) -> None:
+        started = time.monotonic()
+        with self._lock:
+            self._refreshed.clear()
+        etags: dict[str, str] = {}
+        for found in self._store.list(LIVE):
+            if found.key.count("/") == 1:
+                etags[found.key] = found.etag
+        slugs = {key.split("/")[0] for key in etags if key.endswith("/brand.json")}
+        with self._lock:
+            kept = slugs | self._refreshed
+            brands = {slug: brand for slug, brand in self.snapshot.brands.items() if slug in kept}
+            for gone in self.snapshot.brands.keys() - kept:
+                log.warning("brand is gone", brand=gone)
+            for slug in sorted(slugs - self._refreshed):
+                changed = self._update(slug, brands.get(slug), etags)
+                if changed is not None:
+                    brands[slug] = changed
+            if brands != self.snapshot.brands:
+                self.snapshot = make_snapshot(brands)
+            self.scanned = True
+        now = time.monotonic()
+        self._next_scan = now + (now - started) / SCAN_SHARE
 
     def _follow(self) -> None:
         while not self._stopping.is_set():

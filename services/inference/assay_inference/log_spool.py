@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 from typing import Protocol
 
 from prometheus_client import Counter, Gauge
 from pydantic import ValidationError
 
+from assay_inference.delivery import Delivery
 from assay_inference.partials import remove_leftovers, write_whole
 from assay_shared import logs
 from assay_shared.errors import AssayError, NotAllowed, NotAuthenticated, TooManyRequests, Unavailable
@@ -40,31 +40,23 @@ class LogSpool:
     def __init__(self, folder: Path, registry: Registry, retry_seconds: float = 5.0) -> None:
         self._folder = folder
         self._registry = registry
-        self._retry_seconds = retry_seconds
-        self._wake = threading.Event()
-        self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._delivery = Delivery("log-spool", self._deliver_and_count, retry_seconds)
         folder.mkdir(parents=True, exist_ok=True)
 
     def start(self) -> None:
         """Starts delivering."""
         remove_leftovers(self._folder)
-        self._thread = threading.Thread(target=self._run, name="log-spool", daemon=True)
-        self._wake.set()
-        self._thread.start()
+        self._delivery.start()
 
     def stop(self) -> None:
         """Stops delivering; what is left stays on disk for the next start."""
-        self._stopping.set()
-        self._wake.set()
-        if self._thread is not None:
-            self._thread.join(timeout=15)
+        self._delivery.stop()
 
     def add(self, verification: Verification) -> None:
         """Puts an entry safely on disk. Raises OSError when the disk does not take it."""
         entry = verification.model_dump_json().encode()
         write_whole(self._folder / f"{verification.id}.json", entry, durable=True)
-        self._wake.set()
+        self._delivery.wake()
 
     def waiting(self) -> list[Path]:
         """The entries that are not delivered yet, oldest first (ids sort by time)."""
@@ -73,7 +65,7 @@ class LogSpool:
     def deliver(self) -> bool:
         """Delivers what waits; False when the registry does not take entries now."""
         for path in self.waiting():
-            if self._stopping.is_set():
+            if self._delivery.stopping:
                 return True
             try:
                 verification = Verification.model_validate_json(path.read_bytes())
@@ -106,15 +98,8 @@ class LogSpool:
         log.error("verification was refused by the registry", entry=path.stem, reason=reason)
         REFUSED.inc()
 
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            self._wake.wait()
-            self._wake.clear()
-            try:
-                delivered = self.deliver()
-            except Exception:
-                log.exception("verification log failed")
-                delivered = False
+    def _deliver_and_count(self) -> bool:
+        try:
+            return self.deliver()
+        finally:
             WAITING.set(len(self.waiting()))
-            if not delivered and not self._stopping.wait(self._retry_seconds):
-                self._wake.set()

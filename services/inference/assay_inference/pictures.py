@@ -18,6 +18,16 @@ from assay_shared.errors import InvalidRequest, TooLarge, UnsupportedMedia
 from assay_shared.reduction import find_reduction, read_reduced
 
 FORMATS = ("JPEG", "PNG", "WEBP", "HEIF", "AVIF", "TIFF")
+EXTENSIONS = {
+    "JPEG": "jpg",
+    "MPO": "jpg",
+    "PNG": "png",
+    "WEBP": "webp",
+    "HEIF": "heic",
+    "AVIF": "avif",
+    "TIFF": "tif",
+}
+"""By Pillow's name of a format. MPO is a JPEG that holds further pictures."""
 
 # The limit is checked here, by the service's setting, before anything is decoded.
 Image.MAX_IMAGE_PIXELS = None
@@ -60,6 +70,12 @@ def decode(data: bytes, max_pixels: int) -> Picture:
         if _turned(image):
             width, height = height, width
     return Picture(pixels, width, height, data)
+
+
+def find_extension(data: bytes) -> str:
+    """The ending of a name for a picture that `decode` has read."""
+    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        return EXTENSIONS[image.format or ""]
 
 
 def decode_whole(picture: Picture) -> Pixels:

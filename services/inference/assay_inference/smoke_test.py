@@ -19,7 +19,7 @@ import numpy as np
 from assay_engine import framing
 from assay_engine.errors import BadFrame
 from assay_engine.framing import Found, Item
-from assay_inference.engine_client import check_engine
+from assay_inference.engine_calls import check_engine
 from assay_inference.live import LiveFollower, LiveModel
 from assay_inference.settings import Settings
 from assay_shared import logs
@@ -42,7 +42,7 @@ def main() -> int:
     settings = Settings()  # from the environment
     logs.configure_logs("inference-smoke-test", "WARNING", settings.log_format)
     logging.getLogger("urllib3").setLevel(logging.ERROR)
-    urls = settings.engine_urls.split(",")
+    urls = settings.list_engines()
     failures: list[str] = []
     try:
         models = _read_live_models(ObjectStore(StoreSettings()), failures)

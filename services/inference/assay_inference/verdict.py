@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from assay_inference.checks import image_quality, product
 from assay_inference.checks.evidence import Judged
+from assay_shared.doubt import MIDDLE
 from assay_shared.wire import Outcome, Verdict
 
-MIDDLE = 0.5
-"""The score between genuine and counterfeit."""
+WORST_FIRST = (Verdict.COUNTERFEIT, Verdict.INCONCLUSIVE, Verdict.GENUINE)
 
 
 @dataclass(frozen=True)
@@ -51,3 +51,21 @@ def rule(judged: Sequence[Judged]) -> Ruling:
         score = min(score, MIDDLE)
     guidance = tuple(dict.fromkeys(hint for one in judged for hint in one.guidance))
     return Ruling(verdict, score, () if verdict is Verdict.GENUINE else guidance)
+
+
+def rank(ruling: Ruling) -> tuple[int, float]:
+    """What sorts rulings of several products, the worst first."""
+    return WORST_FIRST.index(ruling.verdict), ruling.score
+
+
+def qualify(worst: Ruling, products: int, left_out: int) -> Ruling:
+    """The ruling of a picture by the worst of so many products that count, further ones `left_out`.
+
+    A picture is not genuine by the products that nobody judged; what helps with several is to show one.
+    """
+    guidance, verdict, score = worst.guidance, worst.verdict, worst.score
+    if left_out and verdict is Verdict.GENUINE:
+        verdict, score = Verdict.INCONCLUSIVE, min(score, MIDDLE)
+    if products > 1 and verdict is Verdict.INCONCLUSIVE:
+        guidance = (*guidance, "Photograph the products one by one")
+    return Ruling(verdict, score, guidance)

@@ -16,7 +16,7 @@ from assay_ingest.settle import settle
 from assay_shared import logs
 from assay_shared.errors import NotFound
 from assay_shared.events import ObjectCreated
-from assay_shared.keys import UPLOADS, parse_upload_key
+from assay_shared.keys import KEPT_PICTURES, UPLOADS, parse_upload_key
 from assay_shared.wire import Arrival, ModelPlace, Source
 
 GONE = "gone"
@@ -74,6 +74,12 @@ def _take_in(clients: Clients, kind: Kind, source: Source) -> Arrival | None:
             return _refuse(
                 clients, source, "bad-name", f"The name {source.name[:200]!r} is not taken: {fault}"
             )
+        if source.upload == KEPT_PICTURES and kind is not Kind.IMAGE:
+            reason = (
+                f"The upload {KEPT_PICTURES!r} is reserved for pictures of verifications. Use an upload of "
+                "another name."
+            )
+            return _refuse(clients, source, "reserved-upload", reason)
         handler = _HANDLERS.get(kind)
         if handler is None:
             reason = f"By its name this is no file that is taken here. Upload {KINDS_TAKEN}."

@@ -10,6 +10,7 @@ from fastapi import Depends, FastAPI
 from assay_registry import (
     background,
     brands,
+    figures,
     images,
     ingestion,
     keys,
@@ -20,6 +21,8 @@ from assay_registry import (
     openapi,
     pages,
     products,
+    review_pages,
+    reviews,
     training_runs,
     uploads,
     verifications,
@@ -32,7 +35,19 @@ from assay_shared.queue import TaskQueue
 from assay_shared.storage import ObjectStore
 from assay_shared.web import install_web
 
-PUBLIC = (brands, keys, products, labels, uploads, images, training_runs, model_versions, verifications)
+PUBLIC = (
+    brands,
+    keys,
+    products,
+    labels,
+    uploads,
+    images,
+    training_runs,
+    model_versions,
+    verifications,
+    reviews,
+    figures,
+)
 INTERNAL = (ingestion, leases, model_versions, verifications)
 
 
@@ -79,4 +94,5 @@ def create_app(settings: RegistrySettings | None = None) -> FastAPI:
         )
     openapi.install_openapi(app)
     pages.install_pages(app)
+    app.include_router(review_pages.router)
     return app

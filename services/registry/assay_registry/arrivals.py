@@ -18,6 +18,7 @@ from assay_registry.files import (
     ARCHIVE,
     DUPLICATE_NAME,
     IMAGE,
+    KEPT,
     MOVED,
     QUARANTINED,
     RECEIVED,
@@ -32,10 +33,12 @@ from assay_registry.files import (
     revive,
     source_of,
 )
+from assay_registry.kept_pictures import apply_review, offer
 from assay_registry.models import FileRow, ImageRow
+from assay_registry.near_duplicates import find_near_duplicate
 from assay_registry.pairing import Pairing, carry_out, pair
 from assay_shared.annotations import AnnotationRefused, parse_annotation
-from assay_shared.likeness import NEAR_BITS
+from assay_shared.keys import KEPT_PICTURES
 from assay_shared.wire import (
     AnnotationArrival,
     ArchiveArrival,
@@ -48,11 +51,15 @@ from assay_shared.wire import (
 
 
 def record_image(context: Context, arrival: ImageArrival) -> Arrival:
-    """Records a sanitised image and pairs it. Raises NotFound for an unknown brand, StoreUnavailable."""
+    """Records a sanitised image and pairs it; the picture of a verification pairs with nothing. Raises
+    NotFound for an unknown brand, StoreUnavailable."""
     source = arrival.source
     with context.database.session() as session:
         lock_brand(session, source.brand)
         row = ensure_file(session, source, IMAGE)
+        if source.upload == KEPT_PICTURES:
+            _keep_picture(session, row, arrival)
+            return _answer(row, Pairing([row]))
         if row.state != ACCEPTED:
             revive(row)
             clash = _find_clash(session, row, arrival.sha256)
@@ -135,7 +142,7 @@ def _is_undone(row: FileRow | None, *, keeps_raw: bool) -> bool:
     if row is None or not is_ingested(row):
         return True
     if row.state == ACCEPTED:
-        return not keeps_raw
+        return not keeps_raw or row.upload == KEPT_PICTURES
     # The registry itself takes away what it gave up, in `quarantine_unpaired`.
     return row.state == QUARANTINED and (row.code not in MOVED or row.settled)
 
@@ -165,11 +172,26 @@ def _explain_clash(row: FileRow, clash: FileRow) -> str:
     )
 
 
+def _keep_picture(session: Session, row: FileRow, arrival: ImageArrival) -> None:
+    """The picture of a verification is done with its original, and waits for its review."""
+    row.sha256 = arrival.sha256
+    if session.get(ImageRow, (row.brand, arrival.sha256)) is None:
+        session.add(_make_image(row, arrival, KEPT))
+    accept(row)
+    session.flush()
+    apply_review(session, row.brand, row.stem)
+
+
 def _take_image(session: Session, row: FileRow, arrival: ImageArrival) -> None:
     image = session.get(ImageRow, (row.brand, arrival.sha256))
     if image is None:
-        session.add(_make_image(session, row, arrival))
+        near = find_near_duplicate(session, row.brand, arrival.sha256, arrival.perceptual_hash)
+        session.add(_make_image(row, arrival, RECEIVED, near))
         return
+    if image.state == KEPT:
+        # What a verification showed is offered by the brand itself now.
+        offer(session, image)
+        image.upload, image.name, image.stem = row.upload, row.name, row.stem
     if image.state == QUARANTINED:
         image.state, image.code, image.reason = RECEIVED, None, None
     session.flush()
@@ -177,6 +199,7 @@ def _take_image(session: Session, row: FileRow, arrival: ImageArrival) -> None:
         select(FileRow.id)
         .where(
             FileRow.brand == row.brand,
+            FileRow.upload != KEPT_PICTURES,
             FileRow.sha256 == arrival.sha256,
             FileRow.id < row.id,
             FileRow.state.in_([RECEIVED, ACCEPTED]),
@@ -187,7 +210,7 @@ def _take_image(session: Session, row: FileRow, arrival: ImageArrival) -> None:
         accept(row)
 
 
-def _make_image(session: Session, row: FileRow, arrival: ImageArrival) -> ImageRow:
+def _make_image(row: FileRow, arrival: ImageArrival, state: str, near: str | None = None) -> ImageRow:
     return ImageRow(
         brand=row.brand,
         sha256=arrival.sha256,
@@ -195,30 +218,14 @@ def _make_image(session: Session, row: FileRow, arrival: ImageArrival) -> ImageR
         width=arrival.width,
         height=arrival.height,
         perceptual_hash=arrival.perceptual_hash,
-        near_duplicate_of=_find_near_duplicate(session, row.brand, arrival.perceptual_hash),
+        near_duplicate_of=near,
         method=arrival.method,
-        state=RECEIVED,
+        state=state,
         upload=row.upload,
         name=row.name,
         stem=row.stem,
         split=arrival.split,
     )
-
-
-def _find_near_duplicate(session: Session, brand: str, perceptual_hash: str) -> str | None:
-    """The first image of the group of near-duplicates that this one belongs to."""
-    bits = int(perceptual_hash, 16)
-    images = session.execute(
-        select(ImageRow.perceptual_hash, ImageRow.sha256, ImageRow.near_duplicate_of).where(
-            ImageRow.brand == brand
-        )
-    ).all()
-    near = [
-        (distance, root or sha256)
-        for other, sha256, root in images
-        if (distance := (bits ^ int(other, 16)).bit_count()) <= NEAR_BITS
-    ]
-    return min(near)[1] if near else None
 
 
 def _give_up_image(session: Session, row: FileRow) -> None:

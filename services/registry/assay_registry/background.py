@@ -5,7 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from assay_registry import idempotency, model_versions, publishing, training_runs, verifications
+from assay_registry import (
+    idempotency,
+    kept_pictures,
+    model_versions,
+    publishing,
+    training_runs,
+    verifications,
+)
 from assay_registry.context import Context
 from assay_shared import logs
 from assay_shared.errors import AssayError
@@ -15,6 +22,7 @@ JOBS: tuple[Callable[[Context], object], ...] = (
     training_runs.sweep,
     model_versions.sweep,
     verifications.sweep,
+    kept_pictures.sweep,
     idempotency.sweep,
 )
 """Each may run on several replicas at once, and again after a crash."""

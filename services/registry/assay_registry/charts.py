@@ -1,10 +1,12 @@
-"""The curves of a training run as SVG."""
+"""The curves of a training run, and the figures of verifications, as SVG."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from assay_shared.wire import DayFigures
 
 WIDTH, HEIGHT = 320.0, 120.0
 
@@ -31,6 +33,53 @@ def draw_curves(history: Sequence[dict[str, Any]]) -> list[Curve]:
     return [
         Curve(name, _draw(values, top, last_epoch), values[-1][1]) for name, values, top in curves if values
     ]
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A bar of a chart of WIDTH x HEIGHT: its left upper corner and size, and what it says."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    title: str
+
+
+def draw_shares(days: Sequence[DayFigures]) -> list[Bar]:
+    """The share of doubted verifications of each day, 0 to 1; days stand where they lie in time."""
+    if not days:
+        return []
+    first, last = days[0].day, days[-1].day
+    step = WIDTH / ((last - first).days + 1)
+    return [
+        _make_bar(
+            (day.day - first).days * step,
+            step,
+            day.doubted / day.verifications,
+            f"{day.day}: {day.doubted} of {day.verifications} doubted, {day.inconclusive} inconclusive",
+        )
+        for day in days
+    ]
+
+
+def draw_counts(p_values: Sequence[int]) -> list[Bar]:
+    """How many p-values lie in each tenth, against the fullest."""
+    if not any(p_values):
+        return []
+    step, most = WIDTH / len(p_values), max(p_values)
+    return [
+        _make_bar(
+            place * step, step, count / most, f"{count} between {place / 10:.1f} and {(place + 1) / 10:.1f}"
+        )
+        for place, count in enumerate(p_values)
+    ]
+
+
+def _make_bar(x: float, step: float, share: float, title: str) -> Bar:
+    return Bar(
+        round(x, 1), round(HEIGHT * (1 - share), 1), round(0.9 * step, 1), round(HEIGHT * share, 1), title
+    )
 
 
 def _draw(values: Sequence[tuple[int, float]], top: float, last_epoch: int) -> str:

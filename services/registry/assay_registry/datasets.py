@@ -11,6 +11,7 @@ import orjson
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from assay_registry.files import KEPT
 from assay_registry.gate import find_lowest
 from assay_registry.models import BrandRow, DatasetVersionRow, ImageRow, LabelRow, ProductRow
 from assay_registry.shortages import describe_missing, find_missing, find_unjudgeable, find_warnings
@@ -27,6 +28,7 @@ from assay_shared.wire import (
     Label,
     LabelRole,
     Product,
+    Truth,
 )
 
 
@@ -36,7 +38,9 @@ def freeze_dataset(session: Session, brand: BrandRow) -> DatasetVersionRow:
     Call with the brand's row locked. Raises InvalidRequest with `missing` (a list of Shortage) when the
     images cannot support a training run; nothing is stored then.
     """
-    images = session.scalars(select(ImageRow).where(ImageRow.brand == brand.slug)).all()
+    images = session.scalars(
+        select(ImageRow).where(ImageRow.brand == brand.slug, ImageRow.state != KEPT)
+    ).all()
     roots = find_roots({image.sha256: image.near_duplicate_of for image in images})
     accepted = [image for image in images if image.state == "accepted"]
     labels = _read_labels(session, brand.slug, accepted)
@@ -62,6 +66,7 @@ def freeze_dataset(session: Session, brand: BrandRow) -> DatasetVersionRow:
             height=image.height,
             split=splits[image.sha256],
             group=roots[image.sha256],
+            truth=cast(Truth | None, image.truth),
             annotations=[Annotation.model_validate(box) for box in image.annotations or []],
         )
         for image in sorted(accepted, key=lambda image: image.sha256)
@@ -78,6 +83,8 @@ def freeze_dataset(session: Session, brand: BrandRow) -> DatasetVersionRow:
         items=items,
         warnings=find_warnings(items, labels),
     )
+    for image in accepted:
+        image.in_dataset = True
     return _store_once(session, manifest)
 
 

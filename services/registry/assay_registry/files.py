@@ -17,6 +17,8 @@ from assay_shared.storage import ObjectStore
 from assay_shared.wire import Source
 
 RECEIVED, ACCEPTED, QUARANTINED = "received", "accepted", "quarantined"
+KEPT = "kept"
+"""State of an image that is the picture of a verification and was not reviewed yet."""
 IMAGE, ANNOTATION, ARCHIVE, OTHER = "image", "annotation", "archive", "other"
 DUPLICATE_NAME = "duplicate-name"
 """Code of a second, different photo of one name in one upload, and of annotations that may be its."""

@@ -8,6 +8,9 @@ from assay_shared.wire import Gate
 
 ROUNDING = 1e-9
 """So that a drop of exactly what is allowed passes: 0.9 - 0.05 is not 0.85 in binary."""
+LEARNT = 0.05
+"""mAP50 below which a model has learnt nothing: it finds hardly any annotated box, so more photos alone are
+no advice."""
 CHANCE = 0.05
 """A version counts as worse than the live one on the pictures that the two read differently when chance alone
 would make it so, or worse, less often than this: 5 of 5, 7 of 8, 9 of 11 worse."""
@@ -42,7 +45,7 @@ def _judge_floors(gate: Gate, description: ModelDescription) -> list[str]:
         if not value >= floor:
             reasons.append(
                 f"{name} is {value:.3f} on {metrics.images} held-out pictures, and the gate asks for "
-                f"{floor:.3f}: add more annotated photos{_name_weakest(description)}, or lower the gate"
+                f"{floor:.3f}: {_advise(description)}"
             )
         elif low is not None and not low >= (lowest := floor - gate.max_uncertainty) - ROUNDING:
             reasons.append(
@@ -75,6 +78,15 @@ def _judge_drops(gate: Gate, description: ModelDescription, live: LiveComparison
         for name, value, before, allowed, may_be_chance in drops
         if not (value >= before - allowed - ROUNDING or may_be_chance)
     ]
+
+
+def _advise(description: ModelDescription) -> str:
+    if description.metrics.map50 < LEARNT:
+        return (
+            "the model has learnt nothing: look at the samples in its report whether the annotated boxes lie "
+            "where they should, and start a run with the default options"
+        )
+    return f"add more annotated photos{_name_weakest(description)}, or lower the gate"
 
 
 def _count(metrics: Metrics) -> str:

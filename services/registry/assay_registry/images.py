@@ -8,24 +8,26 @@ from typing import Any, Literal
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
-from sqlalchemy import delete, select, tuple_
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 from urllib3 import BaseHTTPResponse
 
-from assay_registry.context import Context, ContextDep, PrincipalDep, find_brand
-from assay_registry.files import ANNOTATION, delete_quarantined, lock_brand, upload_key
-from assay_registry.models import FileRow, ImageRow
+from assay_registry.context import ContextDep, PrincipalDep, find_brand
+from assay_registry.files import KEPT, lock_brand
+from assay_registry.models import ImageRow
 from assay_registry.paging import Paging, paginate
 from assay_registry.pairing import accept_image, release, write_mirror
+from assay_registry.proposals import find_proposal
+from assay_registry.removal import delete_originals, remove_image
 from assay_shared.annotations import check_against_picture, parse_annotation, to_document
 from assay_shared.auth import Scope
-from assay_shared.errors import NotFound
-from assay_shared.keys import IMAGES, UPLOADS, annotation_key, image_key
-from assay_shared.wire import Annotation, Image, Page
+from assay_shared.errors import Conflict, NotFound
+from assay_shared.keys import IMAGES, image_key
+from assay_shared.wire import Annotation, Image, ImagePatch, Page
 
 CONTENT_TYPES = {"jpg": "image/jpeg", "png": "image/png", "webp": "image/webp"}
 CHUNK = 1 << 18
-State = Literal["received", "accepted", "quarantined"]
+State = Literal["kept", "received", "accepted", "quarantined"]
 
 router = APIRouter(prefix="/v1/brands/{brand}/images", tags=["images"])
 
@@ -34,11 +36,11 @@ router = APIRouter(prefix="/v1/brands/{brand}/images", tags=["images"])
 def list_images(
     context: ContextDep, principal: PrincipalDep, brand: str, paging: Paging, state: State | None = None
 ) -> Page[Image]:
-    """The brand's images by their hash, of one state if it is given."""
+    """The brand's images by their hash, of one state if it is given; without it, all but the kept pictures
+    of verifications."""
     principal.require(brand)
-    query = select(ImageRow).where(ImageRow.brand == brand)
-    if state is not None:
-        query = query.where(ImageRow.state == state)
+    wanted = ImageRow.state != KEPT if state is None else ImageRow.state == state
+    query = select(ImageRow).where(ImageRow.brand == brand, wanted)
     with context.database.session() as session:
         find_brand(session, brand)
         rows, cursor = paginate(session, query, ImageRow.sha256, paging, newest_first=False)
@@ -87,23 +89,53 @@ def show_annotation(context: ContextDep, principal: PrincipalDep, brand: str, sh
     return _document(row)
 
 
+@router.get("/{sha256}/proposal", summary="Show proposed boxes")
+def show_proposal(context: ContextDep, principal: PrincipalDep, brand: str, sha256: str) -> dict[str, Any]:
+    """What the live model saw in a kept picture when it was verified, in the form of an annotation file: look
+    it over, mend it, and `PUT …/annotation`. 404 for an image that is no picture of a verification."""
+    principal.require(brand)
+    with context.database.session() as session:
+        row = _find(session, brand, sha256)
+        boxes = find_proposal(session, row)
+    if boxes is None:
+        raise NotFound(f"No verification tells of boxes in the image {sha256}")
+    return to_document(boxes, row.width, row.height, f"{row.sha256}.{row.extension}")
+
+
+@router.patch("/{sha256}", summary="Say what an image shows")
+def patch_image(
+    context: ContextDep, principal: PrincipalDep, brand: str, sha256: str, body: ImagePatch
+) -> Image:
+    """Marks a whole image as genuine or as a known counterfeit, or takes the mark away; the next dataset
+    version has it. Needs the scope `upload`. 409 for a picture of a verification without a review."""
+    principal.require(brand, Scope.UPLOAD)
+    with context.database.session() as session:
+        lock_brand(session, brand)
+        row = _find(session, brand, sha256)
+        _refuse_unreviewed(row)
+        row.truth = body.truth
+        return _describe(row)
+
+
 @router.put("/{sha256}/annotation", summary="Set an image's annotation")
 def put_annotation(
     context: ContextDep, principal: PrincipalDep, brand: str, sha256: str, body: dict[str, Any]
 ) -> dict[str, Any]:
     """Takes an annotation in the form of an annotation file, checked against the picture; 422 names the
-    entry that is wrong. An image that waited for one becomes accepted. Needs the scope `upload`."""
+    entry that is wrong. An image that waited for one becomes accepted. Needs the scope `upload`. 409 for a
+    picture of a verification without a review."""
     principal.require(brand, Scope.UPLOAD)
     parsed = parse_annotation(body)
     with context.database.session() as session:
         lock_brand(session, brand)
         row = _find(session, brand, sha256)
+        _refuse_unreviewed(row)
         check_against_picture(parsed, row.width, row.height)
         waited = accept_image(session, row, parsed.annotations)
     write_mirror(context, row)
     release(context, waited)
     if not context.settings.keep_raw_uploads:
-        _delete_originals(context, waited)
+        delete_originals(context, waited)
     return _document(row)
 
 
@@ -114,22 +146,7 @@ def delete_image(context: ContextDep, principal: PrincipalDep, brand: str, sha25
     principal.require(brand, Scope.MANAGE)
     with context.database.session() as session:
         row = _find(session, brand, sha256)
-        files = _list_files(session, row)
-    # The record goes last: if the store fails in between, the same request deletes the rest.
-    _delete_originals(context, files)
-    for file in files:
-        delete_quarantined(context.store, file, keep_original=False)
-    context.store.delete(IMAGES, annotation_key(brand, sha256))
-    context.store.delete(IMAGES, image_key(brand, sha256, row.extension))
-    with context.database.session() as session:
-        lock_brand(session, brand)
-        found = session.get(ImageRow, (brand, sha256))
-        if found is not None:
-            session.execute(
-                delete(FileRow).where(FileRow.id.in_([file.id for file in _list_files(session, found)]))
-            )
-            session.delete(found)
-            _regroup(session, found)
+    remove_image(context, row)
 
 
 def _read(opened: AbstractContextManager[BaseHTTPResponse], stream: BaseHTTPResponse) -> Iterator[bytes]:
@@ -147,38 +164,12 @@ def _find(session: Session, brand: str, sha256: str) -> ImageRow:
     return row
 
 
-def _list_files(session: Session, image: ImageRow) -> list[FileRow]:
-    """The image's files and the annotation files of their stems."""
-    pictures = session.scalars(
-        select(FileRow).where(FileRow.brand == image.brand, FileRow.sha256 == image.sha256)
-    ).all()
-    stems = sorted({(row.upload, row.stem) for row in pictures})
-    documents = session.scalars(
-        select(FileRow).where(
-            FileRow.brand == image.brand,
-            FileRow.kind == ANNOTATION,
-            tuple_(FileRow.upload, FileRow.stem).in_(stems),
+def _refuse_unreviewed(row: ImageRow) -> None:
+    if row.state == KEPT:
+        raise Conflict(
+            f"The image {row.sha256} is the picture of a verification that nobody has reviewed: say with "
+            "POST /v1/verifications/{id}/review whether it is genuine or counterfeit, then annotate it"
         )
-    ).all()
-    return [*pictures, *documents]
-
-
-def _regroup(session: Session, gone: ImageRow) -> None:
-    """The near-duplicates of a deleted image are grouped around the oldest of them."""
-    group = session.scalars(
-        select(ImageRow)
-        .where(ImageRow.brand == gone.brand, ImageRow.near_duplicate_of == gone.sha256)
-        .order_by(ImageRow.created_at, ImageRow.sha256)
-    ).all()
-    for row in group:
-        row.near_duplicate_of = group[0].sha256 if row is not group[0] else None
-
-
-def _delete_originals(context: Context, files: list[FileRow]) -> None:
-    for file in files:
-        stored = context.store.stat(UPLOADS, upload_key(file))
-        if stored is not None and stored.etag == file.etag:
-            context.store.delete(UPLOADS, upload_key(file))
 
 
 def _document(row: ImageRow) -> dict[str, Any]:
@@ -200,6 +191,7 @@ def _describe(row: ImageRow) -> Image:
             "name": row.name,
             "near_duplicate_of": row.near_duplicate_of,
             "split": row.split,
+            "truth": row.truth,
             "annotations": row.annotations,
             "created_at": row.created_at,
         }

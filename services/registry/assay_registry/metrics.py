@@ -8,6 +8,7 @@ the same rows, so take the maximum over replicas, never the sum.
 
 from __future__ import annotations
 
+import itertools
 import threading
 from datetime import datetime
 from enum import StrEnum
@@ -16,6 +17,7 @@ from prometheus_client import Gauge
 from sqlalchemy import func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from assay_registry.brand_metrics import count_brands
 from assay_registry.context import Context
 from assay_registry.models import BrandRow, FileRow, ImageRow, ModelVersionRow, TrainingRunRow
 from assay_shared import logs
@@ -26,6 +28,10 @@ from assay_shared.wire import RunState
 COUNT_SECONDS = 15.0
 """Pause between two counts: Prometheus asks as often (deploy/observability/prometheus.yml), and the counts of
 images and files read whole indexes."""
+
+BRANDS_EVERY = 4
+"""Counts after which the brands' figures are read again: every minute, for they take more queries and move
+slowly."""
 
 RUNS = Gauge("assay_training_runs", "training runs, by state", ["state"])
 OLDEST_QUEUED = Gauge(
@@ -73,9 +79,13 @@ class Counting:
         self._thread.join(timeout=10)
 
     def _run(self) -> None:
-        while not self._stopped.is_set():
+        for round_ in itertools.count():
+            if self._stopped.is_set():
+                return
             try:
                 count(self._context)
+                if round_ % BRANDS_EVERY == 0:
+                    count_brands(self._context)
             except AssayError as error:
                 log.warning("rows cannot be counted", error=error.detail)
             except Exception:

@@ -160,12 +160,14 @@ class FileRow(Base):
 class ImageRow(Base):
     """A sanitised image of a brand, known by the SHA-256 of its clean bytes.
 
-    `annotations`: list of wire.Annotation as dicts, null while there is none.
+    `annotations`: list of wire.Annotation as dicts, null while there is none. `in_dataset`: a dataset version
+    lists it, so its bytes are kept.
     """
 
     __tablename__ = "images"
     __table_args__ = (
-        _states("state", "received", "accepted", "quarantined"),
+        _states("state", "kept", "received", "accepted", "quarantined"),
+        _states("truth", "genuine", "counterfeit"),
         Index("images_state", "brand", "state"),
     )
 
@@ -184,6 +186,8 @@ class ImageRow(Base):
     name: Mapped[str] = mapped_column(String(2000))
     stem: Mapped[str] = mapped_column(String(2000))
     split: Mapped[str | None] = mapped_column(String(10))
+    truth: Mapped[str | None] = mapped_column(String(20))
+    in_dataset: Mapped[bool] = mapped_column(default=False)
     annotations: Mapped[list[Any] | None]
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
@@ -282,19 +286,40 @@ class ModelVersionRow(Base):
 
 
 class VerificationRow(Base):
-    """One judged picture; `body` is the wire.Verification."""
+    """One judged picture; `body` is the wire.Verification. What figures are made of has columns of its own:
+    `appearance_p` is the p-value of the check `appearance` where it could judge."""
 
     __tablename__ = "verifications"
     __table_args__ = (
         ForeignKeyConstraint(["brand"], ["brands.slug"]),
         Index("verifications_brand", "brand", "id"),
+        Index("verifications_time", "brand", "created_at"),
     )
 
     id: Mapped[str] = mapped_column(String(80), primary_key=True)
     brand: Mapped[str] = mapped_column(String(63))
     verdict: Mapped[str] = mapped_column(String(20))
+    score: Mapped[float]
+    model_version: Mapped[str] = mapped_column(String(80))
+    appearance_p: Mapped[float | None]
     body: Mapped[dict[str, Any]]
     created_at: Mapped[datetime]
+
+
+class ReviewRow(Base):
+    """What the brand's people say of a verification; the last word replaces those before."""
+
+    __tablename__ = "reviews"
+    __table_args__ = (_states("truth", "genuine", "counterfeit", "unusable"),)
+
+    verification: Mapped[str] = mapped_column(
+        ForeignKey("verifications.id", ondelete="CASCADE"), primary_key=True
+    )
+    brand: Mapped[str] = mapped_column(ForeignKey("brands.slug"), index=True)
+    truth: Mapped[str] = mapped_column(String(20))
+    note: Mapped[str]
+    reviewer: Mapped[str] = mapped_column(String(80))
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
 class IdempotencyRow(Base):

@@ -12,8 +12,10 @@ from fastapi.templating import Jinja2Templates
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from assay_registry.charts import draw_curves
+from assay_registry.charts import draw_counts, draw_curves, draw_shares
 from assay_registry.context import Context, ContextDep, find_brand, identify
+from assay_registry.figures import read_figures
+from assay_registry.files import KEPT
 from assay_registry.models import (
     BrandRow,
     FileRow,
@@ -33,6 +35,7 @@ from assay_shared.wire import ACTIVE_STATES, LabelRole
 HERE = Path(__file__).parent
 IMAGES_SHOWN = 60
 LISTED = 20
+FIGURE_DAYS = 30
 KEY_SECONDS = 30 * 24 * 3600
 CONTENT_POLICY = "default-src 'self'; img-src 'self' blob: data:; frame-ancestors 'none'; form-action 'self'"
 
@@ -49,13 +52,13 @@ def install_pages(app: FastAPI) -> None:
 @router.get("/")
 def show_verify(request: Request, context: ContextDep) -> Response:
     """Verify with the phone's camera; works without a key for brands with public verification."""
-    return _render(request, "verify.html", principal=_find_principal(request, context))
+    return render(request, "verify.html", principal=find_principal(request, context))
 
 
 @router.get("/login")
 def show_login(request: Request, next: str = "/brands") -> Response:
     """Asks for an API key."""
-    return _render(request, "login.html", next=_local(next))
+    return render(request, "login.html", next=_local(next))
 
 
 @router.post("/login")
@@ -70,7 +73,7 @@ def log_in(
     try:
         identify(asked, context)
     except NotAuthenticated as error:
-        return _render(request, "login.html", next=_local(next), problem=error.detail, status=401)
+        return render(request, "login.html", next=_local(next), problem=error.detail, status=401)
     answer = RedirectResponse(_local(next), 303)
     answer.set_cookie(
         auth.COOKIE,
@@ -94,20 +97,20 @@ def log_out() -> Response:
 @router.get("/brands")
 def show_brands(request: Request, context: ContextDep) -> Response:
     """The brands that the caller may see."""
-    principal = _find_principal(request, context)
+    principal = find_principal(request, context)
     if principal is None:
         return RedirectResponse("/login?next=/brands", 303)
     if not principal.admin:
         return RedirectResponse(f"/brands/{principal.brand}", 303)
     with context.database.session() as session:
         brands = session.scalars(select(BrandRow).order_by(BrandRow.slug)).all()
-    return _render(request, "brands.html", principal=principal, brands=brands)
+    return render(request, "brands.html", principal=principal, brands=brands)
 
 
 @router.get("/brands/{brand}")
 def show_brand(request: Request, context: ContextDep, brand: str, state: str = "") -> Response:
     """A brand: upload, images, products, labels, runs, versions."""
-    principal = _find_principal(request, context)
+    principal = find_principal(request, context)
     if principal is None:
         return RedirectResponse(f"/login?next=/brands/{brand}", 303)
     try:
@@ -115,10 +118,8 @@ def show_brand(request: Request, context: ContextDep, brand: str, state: str = "
         with context.database.session() as session:
             page = _read_brand(session, brand, state)
     except (NotFound, NotAllowed) as error:
-        return _render(
-            request, "missing.html", principal=principal, problem=error.detail, status=error.status
-        )
-    return _render(request, "brand.html", principal=principal, shown_state=state, **page)
+        return render(request, "missing.html", principal=principal, problem=error.detail, status=error.status)
+    return render(request, "brand.html", principal=principal, shown_state=state, **page)
 
 
 @router.get("/brands/{brand}/runs/{run}/panel")
@@ -130,14 +131,13 @@ def show_run(request: Request, context: ContextDep, brand: str, run: str) -> Res
         if row is None or row.brand != brand:
             raise NotFound(f"There is no training run {run!r}")
         panel = _read_run(session, row)
-    return _render(request, "run.html", item=panel)
+    return render(request, "run.html", item=panel)
 
 
 def _read_brand(session: Session, slug: str, state: str) -> dict[str, Any]:
     brand = find_brand(session, slug)
-    images = select(ImageRow).where(ImageRow.brand == slug)
-    if state:
-        images = images.where(ImageRow.state == state)
+    wanted = ImageRow.state == state if state else ImageRow.state != KEPT
+    images = select(ImageRow).where(ImageRow.brand == slug, wanted)
     counts = select(ImageRow.state, func.count()).where(ImageRow.brand == slug).group_by(ImageRow.state)
     runs = (
         select(TrainingRunRow)
@@ -159,6 +159,7 @@ def _read_brand(session: Session, slug: str, state: str) -> dict[str, Any]:
     )
     products = select(ProductRow).where(ProductRow.brand == slug).order_by(ProductRow.gtin)
     labels = select(LabelRow).where(LabelRow.brand == slug).order_by(LabelRow.name)
+    figures = read_figures(session, slug, FIGURE_DAYS)
     return {
         "brand": brand,
         "images": session.scalars(images.order_by(ImageRow.created_at.desc()).limit(IMAGES_SHOWN)).all(),
@@ -169,6 +170,9 @@ def _read_brand(session: Session, slug: str, state: str) -> dict[str, Any]:
         "roles": [role.value for role in LabelRole],
         "runs": [_read_run(session, run) for run in session.scalars(runs)],
         "versions": session.scalars(versions).all(),
+        "figures": figures,
+        "bars": draw_shares(figures.days),
+        "p_bars": draw_counts(figures.newest.p_values),
     }
 
 
@@ -184,7 +188,8 @@ def _read_run(session: Session, run: TrainingRunRow) -> dict[str, Any]:
     }
 
 
-def _find_principal(request: Request, context: Context) -> Principal | None:
+def find_principal(request: Request, context: Context) -> Principal | None:
+    """Who is logged in; None when nobody is, or the database is away."""
     try:
         return identify(request, context)
     except NotAuthenticated:
@@ -199,7 +204,8 @@ def _local(address: str) -> str:
     return address if address.startswith("/") and not address.startswith(("//", "/\\")) else "/brands"
 
 
-def _render(request: Request, template: str, status: int = 200, **values: Any) -> Response:
+def render(request: Request, template: str, status: int = 200, **values: Any) -> Response:
+    """A page made from a template, with the headers that every page has."""
     answer = templates.TemplateResponse(request, template, values, status_code=status)
     answer.headers["Content-Security-Policy"] = CONTENT_POLICY
     answer.headers["Referrer-Policy"] = "same-origin"

@@ -71,6 +71,7 @@ def describe_brand(session: Session, slug: str) -> PublishedBrand:
         revision=brand.revision,
         public_verification=settings.public_verification,
         thresholds=settings.thresholds,
+        kept_pictures=settings.kept_pictures,
         doubted_share=settings.doubted_share,
         products=[
             PublishedProduct(gtin=product.gtin, label=product.label, name=product.name)

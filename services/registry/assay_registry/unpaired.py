@@ -33,7 +33,7 @@ from assay_registry.models import FileRow, ImageRow
 from assay_shared import logs
 from assay_shared.errors import NotFound
 from assay_shared.ids import utc_now
-from assay_shared.keys import QUARANTINE, UPLOADS, parse_upload_key, reason_key
+from assay_shared.keys import KEPT_PICTURES, QUARANTINE, UPLOADS, parse_upload_key, reason_key
 from assay_shared.wire import Source
 
 BATCH = 1_000
@@ -172,7 +172,10 @@ def _list_sources(context: Context, brand: str) -> Iterator[list[Source]]:
     listed = (
         Source(brand=key.brand, upload=key.upload, name=key.name, etag=stored.etag, size=stored.size)
         for stored in context.store.list(UPLOADS, f"{brand}/")
-        if not stored.key.endswith("/") and (key := parse_upload_key(stored.key)) is not None
+        if not stored.key.endswith("/")
+        and (key := parse_upload_key(stored.key)) is not None
+        # Verifying never ends, and training has not to wait for it.
+        and key.upload != KEPT_PICTURES
     )
     while batch := list(islice(listed, BATCH)):
         yield batch

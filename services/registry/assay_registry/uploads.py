@@ -42,7 +42,7 @@ from assay_shared.auth import Scope
 from assay_shared.errors import AssayError, BrokerUnavailable, Conflict, InvalidRequest, NotFound, TooLarge
 from assay_shared.events import ObjectCreated
 from assay_shared.ids import new_id, utc_now
-from assay_shared.keys import UPLOADS, UploadKey
+from assay_shared.keys import KEPT_PICTURES, UPLOADS, UploadKey
 from assay_shared.queue import INGEST_OBJECT
 from assay_shared.storage import StoredObject
 from assay_shared.wire import Page, Source, Upload, UploadedFile
@@ -178,7 +178,13 @@ async def put_file(
 
 
 def check_name(brand: str, upload: str, name: str) -> None:
-    """Raises InvalidRequest for a name that not every store and file system takes."""
+    """Raises InvalidRequest for the reserved upload, and for a name that not every store and file system
+    takes."""
+    if upload == KEPT_PICTURES:
+        raise InvalidRequest(
+            f"The upload {upload!r} is reserved for pictures of verifications; make one of your own with "
+            f"POST /v1/brands/{brand}/uploads"
+        )
     shown = name if len(name) <= 100 else name[:100] + "…"
     parts = name.split("/")
     if any(part in {"", ".", ".."} for part in parts):

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from assay_shared.appearance.files import pack_appearance
-from assay_shared.appearance.fitting import fit_appearance
+from assay_shared.appearance.files import pack_appearance, pack_whole
+from assay_shared.appearance.fitting import Fit, fit_appearance
 from assay_shared.appearance.patches import Patch, Pixels, cut_patch
 from assay_shared.detector.overlap import measure_overlap
 from assay_shared.likeness import name_group
@@ -19,7 +19,7 @@ from assay_shared.reduction import find_reduction, read_reduced
 from assay_shared.wire import DatasetItem, LabelRole
 from assay_trainer.job import Job
 from assay_trainer.matching import Found
-from assay_trainer.reading import corners
+from assay_trainer.reading import corners, is_known_counterfeit
 
 FOLDER = "appearance"
 MOST = 120
@@ -55,11 +55,12 @@ def fit_appearances(
         patches = [_cut_product(job, item, seen, index, label.name) for item, seen in chosen]
         fit = fit_appearance(patches, [name_group(item) for item, _ in chosen])
         file = None
-        if fit.model is not None:
+        data = pack_fit(fit)
+        if data is not None:
             file = f"{FOLDER}/{index}.safetensors"
             path = job.folder / file
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(pack_appearance(fit.model))
+            path.write_bytes(data)
         log.info("appearance", product=label.name, photos=fit.photos, aligned=fit.aligned, reason=fit.reason)
         fitted[label.name] = ProductAppearance(
             file=file, reason=fit.reason, photos=fit.photos, aligned=fit.aligned
@@ -67,10 +68,17 @@ def fit_appearances(
     return fitted
 
 
+def pack_fit(fit: Fit) -> bytes | None:
+    """What is served of a product: its print, or else what it is like as a whole, or nothing."""
+    if fit.model is not None:
+        return pack_appearance(fit.model)
+    return None if fit.whole is None else pack_whole(fit.whole)
+
+
 def _shows_genuine(item: DatasetItem, label: str, roles: dict[str, LabelRole]) -> bool:
-    """Whether a photo shows the product once, and no tell-tale of a counterfeit."""
+    """Whether a photo shows the product once and is no known counterfeit."""
     once = sum(box.label == label for box in item.annotations) == 1
-    return once and all(roles[box.label] is not LabelRole.COUNTERFEIT for box in item.annotations)
+    return once and not is_known_counterfeit(item, roles)
 
 
 def _cut_product(job: Job, item: DatasetItem, found: Found, index: int, label: str) -> Patch:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from assay_shared.detector.on_product import lies_on_product
 from assay_shared.detector.rivals import find_unrivalled
-from assay_shared.wire import Annotation, DatasetManifest, LabelRole
+from assay_shared.wire import Annotation, DatasetItem, DatasetManifest, LabelRole
 from assay_trainer.matching import Found
 
 REQUIRED_SHARE = 0.9
@@ -73,14 +73,12 @@ def is_read_right(found: Found, known: Sequence[str], roles: Roles, thresholds: 
 
 def find_required_marks(manifest: DatasetManifest) -> dict[str, list[str]]:
     """By product label: the marks that lie on the product in nearly all of its genuine training pictures
-    (those without a box of a counterfeit label)."""
+    (those that are no known counterfeits)."""
     roles = {label.name: label.role for label in manifest.labels}
     shown: dict[str, dict[str, int]] = {}
     pictures: dict[str, int] = {}
     for item in manifest.items:
-        if item.split != "train" or any(
-            roles[box.label] is LabelRole.COUNTERFEIT for box in item.annotations
-        ):
+        if item.split != "train" or is_known_counterfeit(item, roles):
             continue
         for product in item.annotations:
             if roles[product.label] is not LabelRole.PRODUCT:
@@ -101,6 +99,13 @@ def find_required_marks(manifest: DatasetManifest) -> dict[str, list[str]]:
         )
         for product, total in pictures.items()
     }
+
+
+def is_known_counterfeit(item: DatasetItem, roles: Roles) -> bool:
+    """Whether an image shows a known counterfeit: marked so as a whole, or by a box of such a label."""
+    return item.truth == "counterfeit" or any(
+        roles[box.label] is LabelRole.COUNTERFEIT for box in item.annotations
+    )
 
 
 def corners(box: Annotation) -> tuple[float, float, float, float]:

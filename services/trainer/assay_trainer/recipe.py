@@ -17,9 +17,6 @@ class Recipe:
 
     optimizer: Literal["AdamW", "SGD"] = "AdamW"
     """Finds its step by itself for each weight: with a few hundred steps in all there is no time to tune."""
-    kept_epoch: Literal["best", "last"] = "best"
-    """Of all epochs the one with the best mAP on the held-out pictures; figures of these pictures are
-    flattered by that choice, which the comparison measures on fresh ones."""
 
     fliplr: float = 0.0
     flipud: float = 0.0
@@ -46,7 +43,9 @@ class Recipe:
 
     mosaic: float = 1.0
     """Kept: four pictures in one show the product small, cut off and on foreign ground, which a series shot
-    on one table lacks. Off for the last third of the epochs, so that the last steps see whole pictures."""
+    on one table lacks."""
+    mosaic_until: float = 2 / 3
+    """Share of the epochs with it; the last steps see whole pictures."""
     mixup: float = 0.0
     cutmix: float = 0.0
     copy_paste: float = 0.0
@@ -70,7 +69,7 @@ class Recipe:
             "hsv_s": self.hsv_s,
             "hsv_v": self.hsv_v,
             "mosaic": self.mosaic,
-            "close_mosaic": max(1, epochs // 3),
+            "close_mosaic": epochs - round(epochs * self.mosaic_until),
             "mixup": self.mixup,
             "cutmix": self.cutmix,
             "copy_paste": self.copy_paste,

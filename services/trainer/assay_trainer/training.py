@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 import os
-import tarfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import TypeAdapter
 
 from assay_shared.detector import offline as offline  # before ultralytics
 from assay_shared.detector.architecture import build_trainable
+from assay_shared.errors import AssayError
 from assay_shared.wire import Progress, TrainingOptions
 from assay_trainer.base_weights import load_base_weights
+from assay_trainer.checkpoints import is_finished, pack_checkpoint, read_history, unpack_checkpoint
 from assay_trainer.dataset import TRAIN_LIST
 from assay_trainer.recipe import RECIPE, Recipe
 
@@ -25,14 +26,18 @@ FEW_BATCH, FEW = 16, 1024
 """Batch on a GPU for fewer than this many pictures: as many as fit in memory would be one step an epoch."""
 NOMINAL_BATCH = 64
 """What ultralytics gathers gradients to before a step."""
-KEPT_CHECKPOINTS = 2
-HISTORY_FILE = "history.json"
-CHECKPOINT_FILES = ("last.pt", "best.pt", HISTORY_FILE)
-HISTORY = TypeAdapter(list[Progress])
 
 
 class Stopped(Exception):
     """The run was told to stop; the last epoch's checkpoint is kept."""
+
+
+class TrainingDiverged(AssayError):
+    """The loss is no number any more, and going back to the last good epoch did not help."""
+
+    type = "training-diverged"
+    title = "The training diverged"
+    status = 422
 
 
 @dataclass(frozen=True)
@@ -58,8 +63,10 @@ def train_detector(
     """Fine-tunes on a dataset (`data.yaml`); returns the DetectionModel, in fp32 on the CPU, and the progress
     of every epoch, those before a resumption included.
 
-    With a checkpoint it goes on after that epoch. `recipe` is for comparisons. Raises Stopped when told to
-    stop, and BaseWeightsUnusable.
+    What is kept are the weights after the last epoch (ultralytics' running average of them, which after a few
+    hundred steps is nearly the last ones). With a checkpoint it goes on after that one's epoch. `recipe` is
+    for comparisons. Raises Stopped when told to stop, TrainingDiverged,
+    and BaseWeightsUnusable.
     """
     from ultralytics.nn.tasks import load_checkpoint
     from ultralytics.utils import LOGGER
@@ -69,18 +76,36 @@ def train_detector(
     if device == "cpu":
         torch.set_num_threads(os.cpu_count() or 1)
     if checkpoint is not None:
-        _unpack_checkpoint(checkpoint, folder / "weights")
+        unpack_checkpoint(checkpoint, folder / "weights")
     trainer = _make_trainer(
         data, options, recipe, base_weights, folder, device, resume=checkpoint is not None
     )
     weights = folder / "weights"
-    history = _read_history(weights)
-    _attach(trainer, callbacks, folder, history)
-    if not (checkpoint is not None and _is_finished(weights / "last.pt", options)):
-        trainer.train()
-    kept = weights / f"{recipe.kept_epoch}.pt"
-    model = load_checkpoint(str(kept if kept.exists() else weights / "last.pt"))[0]
+    history = read_history(weights)
+    _attach(trainer, options, callbacks, folder, history)
+    if not (checkpoint is not None and is_finished(weights / "last.pt", options)):
+        _run(trainer, options)
+    model = load_checkpoint(str(weights / "last.pt"))[0]
     return model.float().cpu(), history
+
+
+def _run(trainer: Any, options: TrainingOptions) -> None:
+    """Trains. Raises TrainingDiverged for what ultralytics has only a RuntimeError: it goes back to the last
+    epoch three times, and gives up."""
+    try:
+        trainer.train()
+    except RuntimeError as error:
+        if "NaN" not in str(error):
+            raise
+        raise _explain_divergence(trainer.epoch + 1, options) from error
+
+
+def _explain_divergence(epoch: int, options: TrainingOptions) -> TrainingDiverged:
+    return TrainingDiverged(
+        f"The training diverged: its loss was no number any more in epoch {epoch} of {options.epochs}. Start "
+        f"a run with a smaller learning_rate than {options.learning_rate:g}; the default is "
+        f"{TrainingOptions().learning_rate:g}"
+    )
 
 
 def _make_trainer(
@@ -118,7 +143,9 @@ def _make_trainer(
         "task": "detect",
         "imgsz": options.image_size,
         "epochs": options.epochs,
-        "patience": options.patience,
+        # Every run goes to its last epoch: which one to stop at or to keep, only the held-out pictures could
+        # say, and they are to judge.
+        "patience": 0,
         "batch": batch,
         # A step for every batch: gathered to 64, fifty pictures make one step an epoch, and learning takes
         # twice the epochs (mAP50 .78 against .90 after 14).
@@ -151,7 +178,9 @@ def _choose_batch(data: Path, on_gpu: bool) -> int:
     return FEW_BATCH if pictures < FEW else -1
 
 
-def _attach(trainer: Any, callbacks: Callbacks, folder: Path, history: list[Progress]) -> None:
+def _attach(
+    trainer: Any, options: TrainingOptions, callbacks: Callbacks, folder: Path, history: list[Progress]
+) -> None:
     started = time.monotonic()
     first: list[int] = []
 
@@ -167,6 +196,9 @@ def _attach(trainer: Any, callbacks: Callbacks, folder: Path, history: list[Prog
         pace = (time.monotonic() - started) / (epoch - first[0] + 1)
         left = 0.0 if trainer.stop else pace * (trainer.epochs - epoch)
         losses = {name.removesuffix("_loss"): float(loss) for name, loss in (trainer.tloss or {}).items()}
+        if trainer.stop and not all(map(math.isfinite, losses.values())):
+            # Nothing comes after this epoch, so ultralytics would not go back.
+            raise _explain_divergence(epoch, options)
         map50 = (trainer.metrics or {}).get("metrics/mAP50(B)")
         progress = Progress(
             epoch=epoch,
@@ -176,52 +208,11 @@ def _attach(trainer: Any, callbacks: Callbacks, folder: Path, history: list[Prog
             seconds_left=round(left, 1),
         )
         history.append(progress)
-        callbacks.checkpoint(epoch, _pack_checkpoint(folder, epoch, history))
+        callbacks.checkpoint(epoch, pack_checkpoint(folder, epoch, history))
         callbacks.progress(progress)
 
     trainer.add_callback("on_train_batch_end", stop_if_told)
     trainer.add_callback("on_model_save", save)
-
-
-def _pack_checkpoint(folder: Path, epoch: int, history: list[Progress]) -> Path:
-    """One file of the last and the best weights so far, and the history: all that is needed to go on as if
-    never stopped."""
-    (folder / "weights" / HISTORY_FILE).write_bytes(HISTORY.dump_json(history))
-    checkpoints = folder / "checkpoints"
-    checkpoints.mkdir(exist_ok=True)
-    path = checkpoints / f"epoch-{epoch:05d}.tar"
-    partial = path.with_suffix(".partial")
-    with tarfile.open(partial, "w") as archive:
-        for name in CHECKPOINT_FILES:
-            if (folder / "weights" / name).exists():
-                archive.add(folder / "weights" / name, name)
-    partial.replace(path)
-    for old in sorted(checkpoints.glob("epoch-*.tar"))[:-KEPT_CHECKPOINTS]:
-        old.unlink()
-    return path
-
-
-def _read_history(weights: Path) -> list[Progress]:
-    path = weights / HISTORY_FILE
-    return HISTORY.validate_json(path.read_bytes()) if path.exists() else []
-
-
-def _unpack_checkpoint(checkpoint: Path, weights: Path) -> None:
-    weights.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(checkpoint) as archive:
-        for member in archive:
-            # By name, not extractall: its filter came with Python 3.11.4, and Debian 12 has 3.11.2.
-            content = archive.extractfile(member) if member.name in CHECKPOINT_FILES else None
-            if content is not None:
-                (weights / member.name).write_bytes(content.read())
-
-
-def _is_finished(last: Path, options: TrainingOptions) -> bool:
-    """A run stopped after its last epoch, before it was packaged: nothing is left to train."""
-    from ultralytics.nn.tasks import load_checkpoint
-
-    epoch: int = load_checkpoint(str(last))[1].get("epoch", -1)
-    return epoch + 1 >= options.epochs
 
 
 def _choose_device(device: str) -> str:

@@ -121,7 +121,7 @@ def align_patch(
     if agreement < LEAST_AGREEMENT or not is_plausible(homography, middle * 0.6 + 0.2 * middle[1]):
         return None
     to_patch = np.diag([1 / scale, 1 / scale, 1.0]) @ np.linalg.inv(homography) @ _full_to_half()
-    pixels, seen, density = _bring(patch, to_patch, bend, frame)
+    pixels, seen, density = bring_patch(patch, to_patch, bend, frame)
     to_photo = patch.to_photo() @ to_patch
     return Aligned(
         pixels, seen, to_photo / to_photo[2, 2], bend, residual, weights, agreement,
@@ -193,18 +193,18 @@ def _fit_bend(moved: Doubles, basis: Doubles, weights: Doubles) -> Doubles:
     bend: Doubles = np.zeros(len(basis))
     for _ in range(5):
         w = np.repeat(weights * robust, 2)
-        normal = (rows * w[:, None]).T @ rows
+        weighted = (rows * w[:, None]).T
+        normal = weighted @ rows
         prior = np.eye(len(basis)) * (SURE**2 / 9) * float(w.max(initial=1.0))
-        bend = np.asarray(
-            np.linalg.solve(normal + prior, (rows * w[:, None]).T @ moved.reshape(-1)), np.float64
-        )
+        bend = np.asarray(np.linalg.solve(normal + prior, weighted @ moved.reshape(-1)), np.float64)
         left = ((moved - (rows @ bend).reshape(-1, 2)) ** 2).sum(1)
         robust = 1 / (1 + left / SURE**2) ** 2
     return bend
 
 
-def _bring(patch: Patch, to_patch: Doubles, bend: Floats, frame: Frame) -> tuple[Pixels, Flags, float]:
-    """The patch's pixels in the full frame, which of them it holds, and patch pixels a frame pixel."""
+def bring_patch(patch: Patch, to_patch: Doubles, bend: Floats, frame: Frame) -> tuple[Pixels, Flags, float]:
+    """The patch's pixels in the full frame (h, w, 3), which of them it holds (h, w), and patch pixels a frame
+    pixel; `to_patch` (3, 3) maps the bent frame's pixels to the patch's."""
     size = (frame.width, frame.height)
     middle = np.array(
         [[[size[0] / 2, size[1] / 2]], [[size[0] / 2 + 8, size[1] / 2]], [[size[0] / 2, size[1] / 2 + 8]]]

@@ -5,10 +5,11 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from assay_shared.appearance.alignment import HALF, Aligned, displace
+from assay_shared.appearance.alignment import HALF, bring_patch, displace
 from assay_shared.appearance.model import AppearanceModel, Judgement
-from assay_shared.appearance.patches import Flags, Patch, Pixels
+from assay_shared.appearance.patches import Doubles, Flags, Floats, Patch, Pixels
 from assay_shared.appearance.reference import Reference
+from assay_shared.appearance.sketches import Outline, Sketch
 from assay_shared.appearance.statistics import LOCAL_CAUSES, average_places
 
 HEIGHT = 560
@@ -34,32 +35,51 @@ def find_departing(model: AppearanceModel, judgement: Judgement) -> Flags:
     unusual = {cause.split()[0] for cause in LOCAL_CAUSES if causes.get(cause, 1.0) < NOTED}
     if judgement.measures is None or judgement.p is None or judgement.p >= NOTED or not unusual:
         return nowhere
-    maps = model.statistics.map_departures(judgement.measures)
-    averaged = [np.nan_to_num(average_places(maps[name], 3), nan=0.0) for name in sorted(unusual)]
-    departures = np.max(averaged, 0)
-    limit = max(LEAST, SHARE_OF_PEAK * float(departures.max()))
     size = (frame.width, frame.height)
-    whole = cv2.resize(departures.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
-    return np.asarray((whole >= limit) & model.reference.mask)
+    maps = model.statistics.map_departures(judgement.measures)
+    shown = [np.nan_to_num(average_places(maps[name], 3), nan=0.0) for name in sorted(unusual & maps.keys())]
+    if "print" in unusual:
+        spots = model.statistics.spots.map_departures(judgement.measures.unexplained)
+        shown.append(np.nan_to_num(spots, nan=0.0).max(0))
+    departures = np.max([cv2.resize(one, size, interpolation=cv2.INTER_LINEAR) for one in shown], 0)
+    limit = max(LEAST, SHARE_OF_PEAK * float(departures.max()))
+    return np.asarray((departures >= limit) & model.reference.mask)
 
 
-def draw_explanation(model: AppearanceModel, patch: Patch, judgement: Judgement) -> Pixels:
+def sketch_explanation(model: AppearanceModel, patch: Patch, judgement: Judgement) -> Sketch:
+    """What is needed to draw the explanation of a judgement later."""
+    aligned = judgement.aligned
+    if aligned is None:
+        return Sketch(patch, None, np.zeros(0, np.float32), ())
+    departing = find_departing(model, judgement)
+    outlines: list[Outline] = []
+    if departing.any():
+        grown = cv2.dilate(departing.astype(np.uint8), np.ones((13, 13), np.uint8))
+        found, _ = cv2.findContours(grown, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+        outlines = [np.asarray(outline, np.int32) for outline in found]
+    return Sketch(patch, aligned.homography, aligned.bend, tuple(outlines))
+
+
+def draw_explanation(reference: Reference, sketch: Sketch) -> Pixels:
     """The picture (HEIGHT, w, 3) RGB: the photo with the printed face outlined, the face as the frame
     shows it, and the genuine print, with what departs outlined in both. Without alignment, photo and
     genuine print."""
-    reference = model.reference
-    if judgement.aligned is None:
+    patch = sketch.patch
+    if sketch.homography is None:
         return _lay([_fit(patch.pixels), _fit(_fade(reference.pixels, reference.mask))])
-    departing = find_departing(model, judgement).astype(np.uint8)
-    outlines, _ = cv2.findContours(
-        cv2.dilate(departing, np.ones((13, 13), np.uint8)), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
-    )
-    panels = [_outline_face(patch, judgement.aligned, reference)]
-    for pixels in (judgement.aligned.pixels, reference.pixels):
+    to_patch = np.asarray(np.linalg.inv(patch.to_photo()) @ sketch.homography)
+    face, _, _ = bring_patch(patch, to_patch, sketch.bend, reference.frame)
+    panels = [_outline_face(patch, to_patch, sketch.bend, reference)]
+    for pixels in (face, reference.pixels):
         shown = _fade(pixels, reference.mask)
-        cv2.drawContours(shown, outlines, -1, _OUTLINE, 4, cv2.LINE_AA)
+        cv2.drawContours(shown, sketch.outlines, -1, _OUTLINE, 4, cv2.LINE_AA)
         panels.append(shown)
     return _lay([_fit(panel) for panel in panels])
+
+
+def draw_patch(patch: Patch) -> Pixels:
+    """The picture (HEIGHT, w, 3) of a product that has no print to compare: the photo alone."""
+    return _fit(patch.pixels)
 
 
 def encode_explanation(picture: Pixels) -> bytes:
@@ -72,7 +92,7 @@ def encode_explanation(picture: Pixels) -> bytes:
     return bytes(np.asarray(data, np.uint8))
 
 
-def _outline_face(patch: Patch, aligned: Aligned, reference: Reference) -> Pixels:
+def _outline_face(patch: Patch, to_patch: Doubles, bend: Floats, reference: Reference) -> Pixels:
     mask, frame = reference.mask.astype(np.uint8), reference.frame
     outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     shown = patch.pixels.copy()
@@ -81,8 +101,8 @@ def _outline_face(patch: Patch, aligned: Aligned, reference: Reference) -> Pixel
     face = max(outlines, key=cv2.contourArea).astype(np.float32)
     if len(frame.modes):
         x, y = face[:, 0].astype(int).T
-        face[:, 0] += HALF * displace(frame.modes, aligned.bend, frame.width, frame.height)[y, x]
-    seen = cv2.perspectiveTransform(face, np.linalg.inv(patch.to_photo()) @ aligned.homography)
+        face[:, 0] += HALF * displace(frame.modes, bend, frame.width, frame.height)[y, x]
+    seen = cv2.perspectiveTransform(face, to_patch)
     cv2.polylines(shown, [np.round(seen).astype(np.int32)], True, _FACE, 4, cv2.LINE_AA)
     return shown
 

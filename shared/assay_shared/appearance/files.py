@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import cv2
 import numpy as np
@@ -17,9 +17,11 @@ from assay_shared.appearance.proportions import Plane
 from assay_shared.appearance.reference import make_reference
 from assay_shared.appearance.robust import Gaussian, Regression
 from assay_shared.appearance.spots import Spots
+from assay_shared.appearance.standard import Standard
 from assay_shared.appearance.statistics import CAUSES, Statistics
+from assay_shared.appearance.whole import TRAITS, WholeModel
 
-FORMAT = 2
+FORMAT, WHOLE_FORMAT = 3, 1002
 MOST_BYTES = 3_000_000
 """Of one product's file."""
 REGRESSION = ("centre", "spread", "slopes", "middle", "low", "high")
@@ -55,21 +57,44 @@ def pack_appearance(model: AppearanceModel) -> bytes:
         "limits": np.array([model.limits.density, model.limits.softness, model.limits.agreement]),
         **{f"fine.{name}": getattr(statistics.fine, name) for name in REGRESSION},
         **{f"spots.{name}": getattr(statistics.spots, name).astype(np.float16) for name in SPOTS},
+        **{f"standard.{name}": getattr(model.standard.usual, name) for name in REGRESSION},
+        "standard.above": model.standard.spread,
     }
-    for name, calibration in (*model.calibrations.items(), ("joint", model.joint)):
-        arrays[f"calibration.{name}"] = np.append(
-            [calibration.edge, calibration.scale, calibration.count], calibration.scores
-        )
-    return bytes(save({name: np.ascontiguousarray(values) for name, values in arrays.items()}))
+    arrays |= _list_calibrations(model.calibrations, model.joint)
+    return _save(arrays)
+
+
+def pack_whole(model: WholeModel) -> bytes:
+    """The file of a product that is looked at as a whole."""
+    arrays: Arrays = {
+        "format": np.array([WHOLE_FORMAT]),
+        "density": np.array([model.density]),
+        **{f"standard.{name}": getattr(model.standard.usual, name) for name in REGRESSION},
+        "standard.above": model.standard.spread,
+        **_list_calibrations(model.calibrations, model.joint),
+    }
+    for trait, usual in model.usual.items():
+        arrays |= {f"{trait}.mean": usual.mean, f"{trait}.precision": usual.precision}
+    return _save(arrays)
 
 
 def unpack_appearance(data: bytes) -> AppearanceModel:
-    """The appearance in a file. Raises AppearanceFileCorrupt."""
+    """The appearance in a file. Raises AppearanceFileCorrupt, also where the product is looked at as a
+    whole."""
+    found = unpack_any(data)
+    if isinstance(found, WholeModel):
+        raise AppearanceFileCorrupt("no print is compared of this product")
+    return found
+
+
+def unpack_any(data: bytes) -> AppearanceModel | WholeModel:
+    """What a file knows of a product. Raises AppearanceFileCorrupt."""
     try:
         arrays = load(data)
-        if int(arrays["format"][0]) != FORMAT:
-            raise AppearanceFileCorrupt(f"format {arrays['format'][0]} is not {FORMAT}")
-        return _build(arrays)
+        found = int(arrays["format"][0])
+        if found not in (FORMAT, WHOLE_FORMAT):
+            raise AppearanceFileCorrupt(f"format {found} is not {FORMAT} or {WHOLE_FORMAT}")
+        return _build(arrays) if found == FORMAT else _build_whole(arrays)
     except (SafetensorError, KeyError, IndexError, ValueError, cv2.error) as error:
         raise AppearanceFileCorrupt(f"no appearance of a product: {error}") from error
 
@@ -93,15 +118,56 @@ def _build(arrays: Mapping[str, npt.NDArray[np.generic]]) -> AppearanceModel:
         stretch_spread=float(stretch[1]),
         spots=Spots(**{name: np.asarray(arrays[f"spots.{name}"], np.float32) for name in SPOTS}),
     )
-    calibrations = {}
-    for name in (*CAUSES, "joint"):
-        edge, scale, count, *scores = take(f"calibration.{name}")
-        calibrations[name] = Calibration(np.array(scores), float(edge), float(scale), int(count))
-    joint = calibrations.pop("joint")
+    calibrations, joint = _take_calibrations(arrays, CAUSES)
     reference = make_reference(_decompress(arrays["reference"], cv2.IMREAD_COLOR), np.asarray(mask), modes)
     return AppearanceModel(
-        reference, statistics, calibrations, joint, Limits(*(float(limit) for limit in limits))
+        reference,
+        statistics,
+        _take_standard(arrays),
+        calibrations,
+        joint,
+        Limits(*(float(limit) for limit in limits)),
     )
+
+
+def _build_whole(arrays: Mapping[str, npt.NDArray[np.generic]]) -> WholeModel:
+    calibrations, joint = _take_calibrations(arrays, TRAITS)
+    usual = {
+        trait: Gaussian(
+            np.asarray(arrays[f"{trait}.mean"], np.float64),
+            np.asarray(arrays[f"{trait}.precision"], np.float64),
+        )
+        for trait in TRAITS
+    }
+    density = float(np.asarray(arrays["density"], np.float64)[0])
+    return WholeModel(usual, _take_standard(arrays), calibrations, joint, density)
+
+
+def _list_calibrations(calibrations: Mapping[str, Calibration], joint: Calibration) -> Arrays:
+    return {
+        f"calibration.{name}": np.append([one.edge, one.scale, one.count, one.beyond], one.scores)
+        for name, one in (*calibrations.items(), ("joint", joint))
+    }
+
+
+def _take_calibrations(
+    arrays: Mapping[str, npt.NDArray[np.generic]], names: Sequence[str]
+) -> tuple[dict[str, Calibration], Calibration]:
+    found = {}
+    for name in (*names, "joint"):
+        edge, scale, count, beyond, *scores = np.asarray(arrays[f"calibration.{name}"], np.float64)
+        found[name] = Calibration(np.array(scores), float(edge), float(scale), int(count), int(beyond))
+    joint = found.pop("joint")
+    return found, joint
+
+
+def _take_standard(arrays: Mapping[str, npt.NDArray[np.generic]]) -> Standard:
+    usual = {name: np.asarray(arrays[f"standard.{name}"], np.float64) for name in REGRESSION}
+    return Standard(Regression(**usual), np.asarray(arrays["standard.above"], np.float64))
+
+
+def _save(arrays: Arrays) -> bytes:
+    return bytes(save({name: np.ascontiguousarray(values) for name, values in arrays.items()}))
 
 
 def _compress(pixels: Pixels) -> npt.NDArray[np.uint8]:

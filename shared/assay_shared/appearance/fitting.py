@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from assay_shared.appearance.alignment import Aligned, align_patch
-from assay_shared.appearance.calibration import Calibration, calibrate
+from assay_shared.appearance.calibration import calibrate
 from assay_shared.appearance.measures import Measures, measure
-from assay_shared.appearance.model import AppearanceModel, Limits, join
+from assay_shared.appearance.model import LEAST_COVERED, AppearanceModel, Limits, find_conditions
 from assay_shared.appearance.patches import Patch
 from assay_shared.appearance.reference import (
     Reference,
@@ -22,7 +22,9 @@ from assay_shared.appearance.reference import (
     merge,
     read_sources,
 )
+from assay_shared.appearance.standard import join, standardise_without
 from assay_shared.appearance.statistics import CAUSES, fit_statistics
+from assay_shared.appearance.whole import WholeModel, fit_whole
 
 FOLDS = 5
 LEAST_PHOTOS = 15
@@ -33,21 +35,34 @@ LEAST_ALIGNED_SHARE = 0.7
 
 @dataclass(frozen=True)
 class Fit:
-    """A model, or the reason why there is none; how many photos were aligned, of how many."""
+    """A model, or the reason why there is none, and then `whole`, a weaker one, if the photos are enough for
+    that; how many photos were aligned, of how many."""
 
     model: AppearanceModel | None
     reason: str
     photos: int
     aligned: int
+    whole: WholeModel | None = None
 
 
 def fit_appearance(patches: Sequence[Patch], groups: Sequence[str] | None = None) -> Fit:
-    """Fits the appearance of a product to patches of its genuine photos.
+    """Fits the appearance of a product to patches of its genuine photos; as a whole where they share no print
+    to align by.
 
     `groups`: near-duplicates share a name, and a fold.
+    """
+    names = list(groups) if groups else [str(place) for place in range(len(patches))]
+    fit = _fit_aligned(patches, names)
+    if fit.model is not None or len(set(names)) < LEAST_PHOTOS:
+        return fit
+    return replace(fit, whole=fit_whole(patches, names))
+
+
+def _fit_aligned(patches: Sequence[Patch], groups: Sequence[str]) -> Fit:
+    """Fits the print that the photos share.
 
     Whatever has seen a photo is left out for it: it is measured against a reference made without its fold,
-    scored by statistics of the other folds, and joined by calibrations of the others' scores. What a new
+    scored by statistics of the other folds, and standardised by the others' scores. What a new
     photo meets is made of all, as a little better version of the same (cross-conformal prediction, Vovk
     2015).
     """
@@ -63,26 +78,29 @@ def fit_appearance(patches: Sequence[Patch], groups: Sequence[str] | None = None
     if len(kept) < max(LEAST_PHOTOS, LEAST_ALIGNED_SHARE * count):
         reason = f"only {len(kept)} of {count} photos could be aligned: there is too little print"
         return Fit(None, reason, count, len(kept))
-    folds = _deal([groups[i] if groups else str(i) for i in kept])
+    names = [groups[i] for i in kept]
+    folds = _deal(names)
     found = _measure_out_of_fold(sources, aligned, kept, folds, reference)
     places = [place for place, one in enumerate(found) if one is not None]
     measured = [one for one in found if one is not None]
     if len(measured) < LEAST_PHOTOS:
-        return Fit(None, "its photos cannot be aligned to one another reliably", count, len(measured))
-    fold = folds[places]
+        return Fit(None, "its photos cannot be compared with one another reliably", count, len(measured))
+    fold, names = folds[places], [names[place] for place in places]
     scores = np.zeros((len(measured), len(CAUSES)))
     for k in np.unique(fold):
         statistics = fit_statistics([one for one, own in zip(measured, fold, strict=True) if own != k])
         for i in np.flatnonzero(fold == k):
             own = statistics.score(measured[i])
             scores[i] = [own[cause] for cause in CAUSES]
-    joint = np.zeros(len(measured))
-    for k in np.unique(fold):
-        others = _calibrate(scores[fold != k])
-        for i in np.flatnonzero(fold == k):
-            joint[i] = join([others[c].p_value(v) for c, v in zip(CAUSES, scores[i], strict=True)])
+    conditions = np.stack([find_conditions(one) for one in measured])
+    standard, standardised = standardise_without(scores, conditions, names)
     model = AppearanceModel(
-        reference, fit_statistics(measured), _calibrate(scores), calibrate(joint), _find_limits(measured)
+        reference,
+        fit_statistics(measured),
+        standard,
+        {cause: calibrate(column) for cause, column in zip(CAUSES, standardised.T, strict=True)},
+        calibrate(join(standardised)),
+        _find_limits(measured),
     )
     return Fit(model, "", count, len(measured))
 
@@ -117,11 +135,9 @@ def _measure_out_of_fold(
 def _measure(sources: Sources, place: int, reference: Reference) -> Measures | None:
     patch = sources.patches[place]
     aligned = align_patch(patch, reference.frame, sources.keypoints[place])
-    return None if aligned is None else measure(aligned, patch, reference)
-
-
-def _calibrate(scores: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> dict[str, Calibration]:
-    return {cause: calibrate(column) for cause, column in zip(CAUSES, scores.T, strict=True)}
+    measured = None if aligned is None else measure(aligned, patch, reference)
+    # A new photo that hides as much is not judged, so what this one shows says nothing of those that are.
+    return measured if measured is not None and measured.covered >= LEAST_COVERED else None
 
 
 def _find_limits(measured: Sequence[Measures]) -> Limits:

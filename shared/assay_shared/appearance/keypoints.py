@@ -111,10 +111,8 @@ def refit_homography(source: Doubles, target: Doubles, weights: Doubles, scale: 
     robust = np.ones(len(x))
     found = np.eye(3)
     for _ in range(6):
-        w = np.tile(weights * robust, 2)
-        solved = np.linalg.solve(
-            (rows * w[:, None]).T @ rows + 1e-9 * np.eye(8), (rows * w[:, None]).T @ wanted
-        )
+        weighted = (rows * np.tile(weights * robust, 2)[:, None]).T
+        solved = np.linalg.solve(weighted @ rows + 1e-9 * np.eye(8), weighted @ wanted)
         found = np.append(solved, 1).reshape(3, 3)
         depth = s @ found[2, :2] + 1
         mapped = (np.c_[s, one] @ found[:2].T) / np.where(np.abs(depth) < 1e-6, 1e-6, depth)[:, None]

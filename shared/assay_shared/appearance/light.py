@@ -77,22 +77,24 @@ def explain_light(pixels: Pixels, reference: Pixels, mask: Flags) -> Lit:
     tones = np.log(np.maximum(np.arange(256, dtype=np.float32), _LEAST))
     x = np.asarray(cv2.LUT(cv2.blur(one, (3, 3)), tones), np.float32)
     y = np.asarray(cv2.LUT(cv2.blur(other, (3, 3)), tones), np.float32)
-    xs, ys = x[usable][::_STEP].astype(np.float64), y[usable][::_STEP].astype(np.float64)
-    weights = np.ones(len(xs))
+    some = np.flatnonzero(usable)[::_STEP]
+    # One channel after the other: sums over the last axis of three are slow.
+    xs, ys = (np.ascontiguousarray(one.reshape(-1, 3)[some].T, np.float64) for one in (x, y))
+    weights = np.ones(len(some))
     for _ in range(6):
-        mx, my = np.average(xs, 0, weights), np.average(ys, 0, weights)
-        dx, dy = xs - mx, ys - my
-        contrast = float((weights[:, None] * dx * dy).sum() / max(1e-6, (weights[:, None] * dx * dx).sum()))
+        mx, my = xs @ weights / weights.sum(), ys @ weights / weights.sum()
+        dx, dy = xs - mx[:, None], ys - my[:, None]
+        contrast = float((dx * dy @ weights).sum() / max(1e-6, (dx * dx @ weights).sum()))
         contrast = min(1.7, max(0.6, contrast))
-        rest = np.abs(dy - contrast * dx).mean(1)
+        rest = np.abs(dy - contrast * dx).sum(0) / 3
         scale = max(2e-3, 1.5 * float(np.median(rest)))
         weights = 1 / (1 + (rest / scale) ** 2) ** 2
     z = contrast * (x - mx.astype(np.float32)) + my.astype(np.float32)
     shade = _smooth_shade(_mean(y - z), usable)
     curve = np.exp(np.clip(contrast * (tones[:, None] - mx) + my, 0, 6)).astype(np.float32)
     level = _by_channel(one, curve) * np.exp(shade)[..., None]
-    relit = np.exp(z[usable][::_STEP] + shade[usable][::_STEP, None])
-    inks = _fit_inks(relit, np.exp(y[usable][::_STEP]), weights)
+    relit = np.exp(z.reshape(-1, 3)[some] + shade.reshape(-1)[some, None])
+    inks = _fit_inks(relit, np.exp(y.reshape(-1, 3)[some]), weights)
     near_burnt = cv2.dilate(cv2.blur(brightest, (3, 3)), np.ones((_REACH, _REACH), np.uint8)) > NEAR_BURNT
     gain, veil = _find_glare(level, other.astype(np.float32), inside & ~burnt, np.asarray(near_burnt))
     half = np.clip((level - veil[..., None]) / gain[..., None], 0, 255)
@@ -157,9 +159,7 @@ def _fit_inks(one: Floats, other: Floats, weights: Doubles) -> Doubles:
     return np.asarray(np.linalg.solve(rows.T @ np.c_[a, np.ones(len(a))] + prior, wanted)[:2])
 
 
-def _find_glare(
-    level: Floats, reference: Floats, inside: Flags, near_burnt: Flags
-) -> tuple[Floats, Floats]:
+def _find_glare(level: Floats, reference: Floats, inside: Flags, near_burnt: Flags) -> tuple[Floats, Floats]:
     """Fits photo = gain x reference + white around every place, over the three channels, as far as light can
     have done it: where the brightest print nearby is no brighter than it should be, nothing was laid over
     the print, and what is paler than the reference lacks ink."""

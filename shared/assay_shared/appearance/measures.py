@@ -26,12 +26,13 @@ _FAINT = 2.0
 
 @dataclass(frozen=True)
 class Measures:
-    """`maps` (m, rows, columns) by MAPS, nan where a place cannot be judged; `unexplained` (rows, columns), the
-    energy that `unexplained.map_unexplained` leaves in each tile; `transfer` (2, BANDS);
+    """`maps` (m, rows, columns) by MAPS, nan where a place cannot be judged; `unexplained` (rows, columns),
+    the energy that `unexplained.map_unexplained` leaves in each tile; `transfer` (2, BANDS);
     `softness`, blur of edges outside of the print in frame pixels, of the sharpest and the typical, nan
     where there are none; `inks` (4,); `view` (3, 3), the homography for the proportions; `glare` and
     `covered`, shares of the print that are burnt out and that are judged; `density` photo pixels a frame
-    pixel; `agreement` of the alignment; `contrast` the exponent of the light."""
+    pixel; `agreement` of the alignment; `contrast` the exponent of the light; `bend` how far the
+    modes were needed, in spreads (root of the sum of squares)."""
 
     maps: Floats
     unexplained: Floats
@@ -44,6 +45,7 @@ class Measures:
     density: float
     agreement: float
     contrast: float
+    bend: float
 
 
 def measure(aligned: Aligned, patch: Patch, reference: Reference) -> Measures:
@@ -73,6 +75,7 @@ def measure(aligned: Aligned, patch: Patch, reference: Reference) -> Measures:
         density=aligned.density,
         agreement=aligned.agreement,
         contrast=lit.contrast,
+        bend=float(np.linalg.norm(aligned.bend)),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,11 +10,12 @@ import numpy as np
 from assay_shared.appearance.alignment import Aligned, align_patch
 from assay_shared.appearance.calibration import Calibration
 from assay_shared.appearance.measures import Measures, measure
-from assay_shared.appearance.patches import Patch
+from assay_shared.appearance.patches import Doubles, Patch
 from assay_shared.appearance.reference import Reference
+from assay_shared.appearance.standard import Standard, join
 from assay_shared.appearance.statistics import Statistics
 
-LEAST_COVERED = 0.75
+LEAST_COVERED = 0.8
 """Share of the print that must be seen without glare."""
 
 
@@ -34,10 +35,12 @@ class Limits:
 
 @dataclass(frozen=True)
 class AppearanceModel:
-    """A product's reference and statistics; a calibration for each cause and of the least p of all."""
+    """A product's reference and statistics; how genuine photos score; a calibration for each cause and of all
+    causes joined."""
 
     reference: Reference
     statistics: Statistics
+    standard: Standard
     calibrations: Mapping[str, Calibration]
     joint: Calibration
     limits: Limits
@@ -49,8 +52,13 @@ class AppearanceModel:
             return Judgement()
         measures = measure(aligned, patch, self.reference)
         scores = self.statistics.score(measures)
-        causes = {cause: self.calibrations[cause].p_value(score) for cause, score in scores.items()}
-        p = self.joint.p_value(join(causes.values()))
+        row = np.array([[scores[cause] for cause in self.calibrations]])
+        standardised = self.standard.standardise(row, find_conditions(measures)[None])[0]
+        causes = {
+            cause: calibration.p_value(float(score))
+            for (cause, calibration), score in zip(self.calibrations.items(), standardised, strict=True)
+        }
+        p = self.joint.p_value(float(join(standardised)))
         return Judgement(p, causes, aligned, measures)
 
 
@@ -65,7 +73,6 @@ class Judgement:
     measures: Measures | None = None
 
 
-def join(p_values: Iterable[float]) -> float:
-    """One score of the p-values of all causes: minus the logarithm of the least, for a fake departs by one
-    cause and the others only add their noise."""
-    return float(-np.log(min(p_values)))
+def find_conditions(measures: Measures) -> Doubles:
+    """What of a photo, and not of the print, makes its scores differ (1,): how far pose bends the product."""
+    return np.array([measures.bend])

@@ -1,12 +1,14 @@
-"""Small spots of print that depart: a word, a line, a logo. What is left unexplained is summed over windows of
-their sizes, for one place of a changed word is no worse than a crease, and all of them together are."""
+"""Small spots of print that depart: a word, a line, a logo. What is left unexplained is summed over windows
+of their sizes, for one place of a changed word is no worse than a crease, and all of them together are."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from assay_shared.appearance.patches import Floats
 from assay_shared.appearance.robust import median_of_known
@@ -22,6 +24,7 @@ TAIL = 0.8
 departs is no quiet one."""
 RIDGE = 0.3
 _KNOWN = 0.6
+_SHOWN = 0.5
 _REACH = 2.5
 
 
@@ -45,9 +48,9 @@ class Spots:
         return np.stack([_depart(*row) for row in rows])
 
     def score(self, energy: Floats) -> float:
-        """How far the spot that departs most does, whatever its size; 0 where none can be judged."""
+        """How far the spot that departs most does, whatever its size: above 0, about 1 where it is usual."""
         peaks = find_peaks(self.map_departures(energy))
-        return float(((peaks - self.peaks[:, 0]) / self.peaks[:, 1]).max())
+        return float(np.logaddexp(0, ((peaks - self.peaks[:, 0]) / self.peaks[:, 1]).max()))
 
 
 def fit_spots(energies: Floats) -> Spots:
@@ -55,7 +58,7 @@ def fit_spots(energies: Floats) -> Spots:
     whole = np.stack([sum_spots(energy) for energy in energies])
     fitted = [_fit_size(whole[:, size]) for size in range(len(SIZES))]
     centre, spread, slope, levels = (np.stack(part) for part in zip(*fitted, strict=True))
-    spots = Spots(centre, spread, slope, levels, np.tile(np.float32([0, 1]), (len(SIZES), 1)))
+    spots = Spots(centre, spread, slope, levels, np.tile(np.array([0, 1], np.float32), (len(SIZES), 1)))
     peaks = np.stack([find_peaks(spots.map_departures(energy)) for energy in energies])
     middle = np.median(peaks, 0)
     scatter = 1.4826 * np.median(np.abs(peaks - middle), 0) + 0.1
@@ -76,7 +79,7 @@ def sum_spots(energy: Floats) -> Floats:
 
 def find_peaks(departures: Floats) -> Floats:
     """The highest departure (sizes,) of maps (sizes, rows, columns); 0 where nothing can be judged."""
-    return np.nan_to_num(departures, nan=0.0).max((1, 2)).astype(np.float32)
+    return _narrow(np.nan_to_num(departures, nan=0.0).max((1, 2)))
 
 
 def _depart(logs: Floats, centre: Floats, spread: Floats, slope: Floats, levels: Floats) -> Floats:
@@ -90,7 +93,9 @@ def _depart(logs: Floats, centre: Floats, spread: Floats, slope: Floats, levels:
 def _fit_size(logs: Floats) -> tuple[Floats, Floats, Floats, Floats]:
     """Centre, spread, slope and levels of the maps (n, rows, columns) of one size."""
     known = np.isfinite(logs)
-    shown = known.mean(0) >= 0.5
+    # Over the edge of the print lies what is behind it, other in every photo.
+    shown = np.pad((known.mean(0) >= _SHOWN).astype(np.uint8), 1)
+    shown = cv2.erode(shown, np.ones((3, 3), np.uint8))[1:-1, 1:-1] > 0
     centre = median_of_known(logs, known)
     off = np.where(known & shown, logs - centre, np.nan)
     levels = np.array([np.median(one[np.isfinite(one)]) if np.isfinite(one).any() else 0.0 for one in off])
@@ -108,7 +113,8 @@ def _fit_size(logs: Floats) -> tuple[Floats, Floats, Floats, Floats]:
     whole = float(np.median(spread[shown])) if shown.any() else 1.0
     spread = np.sqrt(OWN * spread**2 + (1 - OWN) * whole**2) + 1e-3
     centre = np.where(shown, centre + middle, np.nan)
-    return (
-        centre.astype(np.float32), spread.astype(np.float32),
-        slope.astype(np.float32), usual.astype(np.float32),
-    )  # fmt: skip
+    return _narrow(centre), _narrow(spread), _narrow(slope), _narrow(usual)
+
+
+def _narrow(values: npt.NDArray[np.floating[Any]]) -> Floats:
+    return np.asarray(values, np.float32)

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from assay_shared.appearance.measures import MAPS, Measures
-from assay_shared.appearance.patches import Doubles, Floats
+from assay_shared.appearance.patches import Doubles, Flags, Floats
 from assay_shared.appearance.proportions import Plane, fit_plane, measure_stretch
 from assay_shared.appearance.robust import (
     Gaussian,
@@ -22,12 +22,14 @@ from assay_shared.appearance.spots import Spots, fit_spots
 
 TOP = 0.003
 """Share of the places whose mean is a map's peak: some letters of a line of text."""
-PEAKS = (("structure", 1), ("structure", 3), ("colour", 3), ("detail", 1), ("shift", 3))
+PEAKS = (("structure", 1), ("structure", 3), ("colour", 3), ("loss", 1), ("excess", 1), ("shift", 3))
 """Maps and over how many places each way they are averaged before their peak is taken."""
 CAUSES = ("ink", "fineness", "proportions", "print", *(f"{name} {scale}" for name, scale in PEAKS))
 LOCAL_CAUSES = CAUSES[3:]
 """Those that have a place."""
 FINE_BANDS = 3
+SHOWN = 0.3
+"""Share of the photos that must show a place for it to be judged."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,8 @@ class Statistics:
         return {
             "structure": off["structure"],
             "colour": np.sqrt(off["colour_a"] ** 2 + off["colour_b"] ** 2 + off["lightness"] ** 2),
-            "detail": np.abs(off["detail"]),
+            "loss": -off["detail"],
+            "excess": off["detail"],
             "shift": np.hypot(off["shift_x"], off["shift_y"]),
         }
 
@@ -82,11 +85,8 @@ def fit_statistics(photos: Sequence[Measures]) -> Statistics:
     """The statistics of genuine photos."""
     maps = np.stack([one.maps for one in photos])
     seen = np.isfinite(maps)
-    middle = median_of_known(maps, seen)
-    spread = 1.4826 * median_of_known(np.abs(maps - middle), seen)
-    whole = np.array([np.median(part[part > 0]) if (part > 0).any() else 1.0 for part in spread])
-    # Half of a place's variance is its own, half that of all places: 62 photos know a variance to 20 %.
-    spread = np.sqrt(0.5 * spread**2 + 0.5 * whole[:, None, None] ** 2) + 1e-6
+    middle = np.where(_find_inner(seen[:, 0]), median_of_known(maps, seen), np.float32(np.nan))
+    spread = _measure_spread(np.where(seen, np.abs(maps - middle), 0), seen)
     covariates = np.stack([_covariates(one) for one in photos])
     usual = np.array([np.median(c[np.isfinite(c)]) if np.isfinite(c).any() else 0.0 for c in covariates.T])
     covariates = np.where(np.isfinite(covariates), covariates, usual)
@@ -106,6 +106,26 @@ def fit_statistics(photos: Sequence[Measures]) -> Statistics:
         stretch_spread=float(1.4826 * np.median(np.abs(stretches - np.median(stretches))) + 1e-4),
         spots=fit_spots(np.stack([one.unexplained for one in photos])),
     )
+
+
+def _find_inner(seen: Flags) -> Flags:
+    """Places (rows, columns) that most photos (n, rows, columns) show, but for the outermost: over the edge
+    of the print lies what is behind it, other in every photo."""
+    shown = np.pad((seen.mean(0) > SHOWN).astype(np.uint8), 1)
+    return np.asarray(cv2.erode(shown, np.ones((3, 3), np.uint8))[1:-1, 1:-1] > 0)
+
+
+def _measure_spread(away: Floats, seen: Flags) -> Floats:
+    """How far genuine photos are off the middle (n, m, rows, columns) at every place: (m, rows, columns).
+
+    The root mean square, and not less than a third of the most: where a few photos have shown glare, a fold
+    or what lies behind the edge, others may too, which a median would never tell.
+    """
+    own = np.sqrt((away**2).sum(0) / np.maximum(seen.sum(0), 1))
+    own = np.maximum(own, away.max(0) / 3)
+    whole = np.array([np.median(part[part > 0]) if (part > 0).any() else 1.0 for part in own])
+    # Half of a place's variance is its own, half that of all places: 62 photos know a variance to 20 %.
+    return np.asarray(np.sqrt(0.5 * own**2 + 0.5 * whole[:, None, None] ** 2) + 1e-6, np.float32)
 
 
 def average_places(departures: Floats, scale: int) -> Floats:

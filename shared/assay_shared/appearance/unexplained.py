@@ -1,4 +1,4 @@
-"""What neither position nor sharpness nor contrast explains of a photo's print, small place by small place."""
+"""What neither position nor sharpness nor contrast explains of a photo's print, tile by tile."""
 
 from __future__ import annotations
 
@@ -50,7 +50,9 @@ def _smooth_flow(aligned: Aligned, width: int, height: int) -> Floats:
     """The displacement (height, width, 2), frame pixels, that the alignment's flow found and no pose
     explains, averaged over some cells."""
     weight = np.asarray(cv2.GaussianBlur(aligned.weights, (0, 0), SMOOTH) + 1e-3, np.float32)
-    field = cv2.GaussianBlur(aligned.residual * aligned.weights[..., None], (0, 0), SMOOTH) / weight[..., None]
+    field = (
+        cv2.GaussianBlur(aligned.residual * aligned.weights[..., None], (0, 0), SMOOTH) / weight[..., None]
+    )
     return _enlarge(np.asarray(HALF * field, np.float32), width, height)
 
 
@@ -62,7 +64,7 @@ def _refine(ours: Floats, expected: Floats, weight: Floats, moved: Floats) -> Fl
         np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_AREA), np.float32)
         for values in (ours, expected, weight, moved)
     )
-    rest = (_look(one, field / HALF) - other) * share
+    rest = (_look(one, np.asarray(field / HALF, np.float32)) - other) * share
     found = _explain(rest, [slope * share for slope in _slopes(other)], WINDOW // HALF)
     limit = MOST_REFINED / HALF
     found = np.asarray(cv2.GaussianBlur(np.clip(found, -limit, limit), (0, 0), 0.7), np.float32)
@@ -91,7 +93,10 @@ def _explain(rest: Floats, causes: list[Floats], window: int) -> Floats:
 
 def _slopes(values: Floats) -> tuple[Floats, Floats]:
     """Grey values a pixel, across and along."""
-    across, along = cv2.Sobel(values, cv2.CV_32F, 1, 0, scale=0.125), cv2.Sobel(values, cv2.CV_32F, 0, 1, scale=0.125)
+    across, along = (
+        cv2.Sobel(values, cv2.CV_32F, 1, 0, scale=0.125),
+        cv2.Sobel(values, cv2.CV_32F, 0, 1, scale=0.125),
+    )
     return np.asarray(across, np.float32), np.asarray(along, np.float32)
 
 

@@ -19,8 +19,8 @@ from assay_shared.detector.weights import load_weights
 class Detector:
     """A folded model on a device: fp16 on CUDA, fp32 elsewhere, channels last."""
 
-    def __init__(self, architecture: str, labels: int, weights: Path, device: str = "cpu") -> None:
-        """Raises WeightsInvalid for a file that does not fit."""
+    def __init__(self, architecture: str, labels: int, weights: Path | bytes, device: str = "cpu") -> None:
+        """`weights`: a file, or its bytes. Raises WeightsInvalid for one that does not fit."""
         model = build_detector(architecture, labels)
         load_weights(model, weights)
         self._device = torch.device(device)

@@ -20,7 +20,7 @@ from minio.signer import presign_v4
 from minio.time import utcnow
 
 from assay_shared.errors import NotFound, StoreUnavailable
-from assay_shared.keys import BUCKETS, IMAGES, LIVE, MODELS, QUARANTINE, UPLOADS
+from assay_shared.keys import BUCKETS, IMAGES, KEPT_PICTURES, LIVE, MODELS, QUARANTINE, UPLOADS
 from assay_shared.storage import ObjectStore, connect
 from deploy.store.clients import connect_admin, wait_until_ready
 from tests.integration.deploy.store_support import SECRETS, SERVICES, Tool
@@ -150,6 +150,20 @@ def test_a_service_tells_missing_from_forbidden(tool: Tool, service: str) -> Non
         with pytest.raises(NotFound):
             store.get(bucket, "b/missing")
     store.check()
+
+
+def test_verifying_puts_pictures_into_the_reserved_upload_alone(tool: Tool) -> None:
+    key = f"a/{KEPT_PICTURES}/ver_1.jpg"
+    verify = tool.as_user("assay-inference", SECRETS["assay-inference"])
+    write(verify, UPLOADS, key, b"picture")
+    write(verify, UPLOADS, f"a/{KEPT_PICTURES}/ver_2.jpg", BIG)
+    assert not may(lambda: read(verify, UPLOADS, key))
+    assert not may(lambda: write(verify, UPLOADS, "a/u/x.jpg", b"x"))
+    brand = tool.as_user(*tool.add_brand("a"))
+    assert not may(lambda: read(brand, UPLOADS, key))
+    assert not may(lambda: write(brand, UPLOADS, key, b"another"))
+    ingest = tool.as_user("assay-ingest", SECRETS["assay-ingest"])
+    assert read(ingest, UPLOADS, key) == b"picture"
 
 
 def test_services_move_objects_between_buckets(tool: Tool) -> None:

@@ -38,6 +38,7 @@ class Inference:
 
     api: str
     engine: str
+    engine_metrics: str
     folder: Path
     supervisor: Supervisor
     programs: dict[str, Program]
@@ -94,6 +95,7 @@ def inference(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inference]:
         yield Inference(
             api=f"http://127.0.0.1:{ports.get('inference')}",
             engine=f"http://127.0.0.1:{ports.get('torchserve')}",
+            engine_metrics=f"http://127.0.0.1:{ports.get('engine-metrics')}/metrics",
             folder=folder,
             supervisor=supervisor,
             programs=programs,
@@ -142,6 +144,8 @@ def _programs(
         "ASSAY_TORCHSERVE_PORT": str(ports.get("torchserve")),
         "ASSAY_TORCHSERVE_MANAGEMENT_PORT": str(ports.get("management")),
         "ASSAY_TORCHSERVE_METRICS_PORT": str(ports.get("metrics")),
+        "ASSAY_ENGINE_METRICS_PORT": str(ports.get("engine-metrics")),
+        "ASSAY_ENGINE_PINNED_BRANDS": "acme",
         "ASSAY_ENGINE_WORKERS": "1",
         "ASSAY_ENGINE_URLS": engine,
         # Nobody listens there until a test does.

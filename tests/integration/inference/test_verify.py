@@ -15,7 +15,10 @@ import pytest
 from PIL import Image
 
 from assay_engine import framing
-from assay_shared.wire import Verification
+from assay_engine.settings import TorchServeSettings
+from assay_engine.watchdog import Watchdog
+from assay_shared.keys import UPLOADS
+from assay_shared.wire import KeptPictures, Verification
 from tests.integration.inference.conftest import (
     ADMIN,
     KEY,
@@ -191,15 +194,41 @@ def test_the_engine_answers_garbage_with_a_reason(inference: Inference) -> None:
     assert "must start with" in answer.text
 
 
+def test_torchserve_says_how_many_workers_are_ready(inference: Inference) -> None:
+    environment = inference.programs["torchserve"].environment
+    watchdog = Watchdog(
+        TorchServeSettings(
+            data_dir=inference.folder / "torchserve",
+            torchserve_port=int(environment["ASSAY_TORCHSERVE_PORT"]),
+            torchserve_management_port=int(environment["ASSAY_TORCHSERVE_MANAGEMENT_PORT"]),
+        ),
+        1,
+    )
+    assert watchdog.count_ready() == 1
+    [worker] = inference.workers()
+    worker.kill()
+    wait_until(lambda: watchdog.count_ready() == 0, 10, "the worker is missed")
+    wait_until(lambda: watchdog.count_ready() == 1, 60, "a worker is back")
+    watchdog.stop()
+
+
 def test_metrics_and_the_api_document(inference: Inference, photo: bytes) -> None:
     inference.verify(photo, brand="acme")
     metrics = httpx.get(f"{inference.api}/metrics", timeout=10).text
-    for name in ("assay_verdicts_total", "assay_verification_seconds", "assay_engine_queue_depth"):
+    for name in (
+        "assay_verdicts_total",
+        "assay_verification_seconds",
+        "assay_engine_queue_depth",
+        "assay_engine_queue_seconds",
+        "assay_engine_batch_brands",
+        "assay_engine_host_up",
+        'assay_engine_refused_total{cause="flood"}',
+    ):
         assert name in metrics
     document = httpx.get(f"{inference.api}/openapi.json", timeout=10).json()
     operation = document["paths"]["/v1/verifications"]["post"]
     assert operation["requestBody"]["content"]["multipart/form-data"]["schema"]["required"] == ["image"]
-    assert {"200", "401", "404", "409", "413", "415", "422", "503"} <= operation["responses"].keys()
+    assert {"200", "401", "404", "409", "413", "415", "422", "429", "503"} <= operation["responses"].keys()
     assert "Problem" in document["components"]["schemas"]
 
 
@@ -257,6 +286,44 @@ def test_registry_down_then_up_and_the_log_arrives(inference: Inference, photo: 
     finally:
         server.shutdown()
         server.server_close()
+
+
+def test_pictures_are_kept_as_the_brand_says_and_wait_for_the_store(
+    inference: Inference, photo: bytes
+) -> None:
+    settings: list[tuple[str, KeptPictures]] = [("keeps-all", "all"), ("keeps-none", "none")]
+    for slug, kept in settings:
+        publish_brand(inference.store, slug, verify_keys=[f"assay_{slug}"], kept_pictures=kept)
+        publish_model(inference.store, slug, "mdl_1", inference.weights)
+
+    def keeps(slug: str) -> str | None:
+        answer = inference.verify(photo, f"assay_{slug}", brand=slug)
+        return str(answer.json()["id"]) if answer.status_code == 200 else None
+
+    def stored(slug: str) -> set[str]:
+        return {found.key for found in inference.store.list(UPLOADS, f"{slug}/")}
+
+    wait_until(lambda: keeps("keeps-none") is not None, 20, "the brands are known")
+    wait_until(lambda: keeps("keeps-all") is not None, 20, "the brands are known")
+    first = keeps("keeps-all")
+    key = f"keeps-all/kept-pictures/{first}.jpg"
+    wait_until(lambda: key in stored("keeps-all"), 20, "the store has it")
+    assert inference.store.get(UPLOADS, key) == photo
+    assert stored("keeps-none") == set()
+
+    inference.supervisor.down("store")
+    try:
+        later = [keeps("keeps-all") for _ in range(3)]
+        assert None not in later
+        waiting = {path.stem for path in (inference.folder / "inference/pictures/keeps-all").iterdir()}
+        assert waiting == set(later)
+    finally:
+        inference.supervisor.up(inference.programs["store"])
+    wait_until(
+        lambda: {f"keeps-all/kept-pictures/{name}.jpg" for name in later} <= stored("keeps-all"),
+        30,
+        "nothing is lost",
+    )
 
 
 def test_the_store_is_down_and_verifying_goes_on_even_after_a_restart(

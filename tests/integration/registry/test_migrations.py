@@ -3,11 +3,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, inspect, text
+from sqlalchemy.exc import IntegrityError
 
 from assay_registry.database import Database
 from assay_registry.migrate import OtherRevision, RevisionCheck, migrate
@@ -55,6 +57,36 @@ def test_migrating_again_changes_nothing(database_url: str) -> None:
     with database.session() as session:
         assert session.execute(text("SELECT count(*) FROM alembic_version")).scalar_one() == 1
     database.close()
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_what_the_first_version_wrote_survives(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    url = f"sqlite:///{tmp_path}/old.db" if kind == "sqlite" else request.getfixturevalue("postgres_url")
+    migrate(url, "0001")
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        for statement in (
+            "INSERT INTO brands VALUES ('b', 'B', '{}', 1, 1, '2026-01-01 00:00:00')",
+            "INSERT INTO images (brand, sha256, extension, width, height, perceptual_hash, method, state, "
+            "upload, name, stem, annotations, created_at) VALUES ('b', 'abc', 'jpg', 3, 2, '0', 'segments', "
+            "'accepted', 'u', 'x.jpg', 'x', '[]', '2026-01-01 00:00:00')",
+            "INSERT INTO verifications VALUES ('ver_1', 'b', 'genuine', "
+            """'{"score": 0.75, "model_version": "v3"}', '2026-01-01 00:00:00')""",
+        ):
+            connection.exec_driver_sql(statement)
+    migrate(url)
+    with engine.begin() as connection:
+        told = connection.execute(text("SELECT score, model_version, appearance_p FROM verifications")).one()
+        assert tuple(told) == (0.75, "v3", None)
+        image = connection.execute(text("SELECT state, truth, in_dataset, width FROM images")).one()
+        assert tuple(image) == ("accepted", None, False, 3)
+        connection.execute(text("UPDATE images SET state = 'kept'"))
+    for wrong in ("UPDATE images SET state = 'lost'", "UPDATE images SET truth = 'perhaps'"):
+        with pytest.raises(IntegrityError), engine.begin() as connection:
+            connection.execute(text(wrong))
+    engine.dispose()
 
 
 def run_migrate(url: str) -> tuple[int, list[str]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import uvicorn
 
@@ -10,7 +12,8 @@ from assay_shared.auth import COOKIE
 from assay_shared.model_description import Disagreement
 from assay_shared.wire import Shortage
 from tests.integration.registry.learning import judge, lease, make_packaged, teach
-from tests.integration.registry.support import Registry, TestClient
+from tests.integration.registry.reviewing import keep, record, review
+from tests.integration.registry.support import Registry, TestClient, sha256_of
 
 
 def log_in(registry: Registry, *scopes: str) -> TestClient:
@@ -127,6 +130,56 @@ def test_the_page_shows_images_runs_versions_and_refusals(registry: Registry) ->
     assert "It ends too early" in page
     assert "<b>.jpg" not in page
     assert "&lt;b&gt;.jpg" in page
+
+
+def test_the_page_of_reviews(registry: Registry) -> None:
+    browser = log_in(registry, "manage", "upload")
+    address = f"/brands/{registry.brand}/review"
+    assert f'href="{address}"' in browser.get(f"/brands/{registry.brand}").text
+    assert "Nothing is left to review" in browser.get(address).text
+    sure = record(registry, "genuine", 0.95)
+    kept, boxed = record(registry, "inconclusive", 0.5, reason="<b>blurred</b>"), record(registry)
+    keep(registry, kept)
+    keep(registry, boxed)
+    review(registry, boxed, "counterfeit")
+    page = browser.get(address).text
+    assert page.index(kept) < page.index(sure)
+    assert f"images/{sha256_of(kept.encode())}/content" in page
+    assert "&lt;b&gt;blurred&lt;/b&gt;" in page
+    assert "The picture was not kept" in page
+    assert f'data-image="{sha256_of(boxed.encode())}"' in page
+    assert 'width="98.0"' in page
+    assert f'data-verification="{boxed}"' not in page
+    assert page.count("data-truth=") == 6
+    assert browser.get("/static/review.js").status_code == 200
+
+
+def test_the_page_of_reviews_lists_several_products(registry: Registry) -> None:
+    def product(label: str, verdict: str) -> dict[str, Any]:
+        box = {"left": 0, "top": 0, "width": 1, "height": 1}
+        score = 0.9 if verdict == "genuine" else 0.1
+        return {
+            **{"label": label, "confidence": 0.9, "box": box, "verdict": verdict, "score": score},
+            **{"checks": [], "guidance": [], "decides": verdict != "genuine"},
+        }
+
+    products = [product("<i>tea</i>", "counterfeit"), product("soap", "genuine")]
+    record(registry, "counterfeit", 0.1, products=products, left_out=3)
+    page = log_in(registry, "manage").get(f"/brands/{registry.brand}/review").text
+    assert "2 products were judged, 3 more were not" in page
+    assert '&lt;i&gt;tea&lt;/i&gt; <span class="counterfeit">counterfeit</span> (0.10)' in page
+    assert 'soap <span class="genuine">genuine</span> (0.90)' in page
+
+
+def test_who_sees_the_page_of_reviews(registry: Registry) -> None:
+    address = f"/brands/{registry.brand}/review"
+    nobody = TestClient(registry.app, follow_redirects=False)
+    assert nobody.get(address).headers["location"] == f"/login?next={address}"
+    assert log_in(registry, "verify").get(address).status_code == 403
+    assert log_in(registry, "upload", "train").get(address).status_code == 403
+    other = f"{registry.brand}-2"
+    registry.client.post("/v1/brands", json={"slug": other, "name": "Other"})
+    assert log_in(registry, "manage").get(f"/brands/{other}/review").status_code == 404
 
 
 def test_the_panel_of_a_run(registry: Registry) -> None:

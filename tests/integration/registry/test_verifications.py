@@ -28,6 +28,20 @@ def verification(brand: str, verdict: str = "genuine", at: datetime | None = Non
         "timings_ms": {"total": 12.5},
         "created_at": (at or utc_now()).isoformat().replace("+00:00", "Z"),
         "request_id": "r1",
+        "products": [
+            {
+                "label": "tea",
+                "gtin": None,
+                "confidence": 0.9,
+                "box": {"left": 1.0, "top": 2.0, "width": 3.0, "height": 4.0},
+                "verdict": verdict,
+                "score": 0.9,
+                "checks": [],
+                "guidance": [],
+                "decides": True,
+            }
+        ],
+        "products_left_out": 2,
     }
 
 
@@ -41,8 +55,17 @@ def record(registry: Registry, *entries: dict[str, Any]) -> None:
 def test_a_verification_is_kept_once_as_it_was_first_told(registry: Registry) -> None:
     entry = verification(registry.brand)
     record(registry, entry, {**entry, "verdict": "counterfeit"})
-    assert registry.client.get(f"/v1/verifications/{entry['id']}").json() == entry
+    told = {**entry, "review": None, "picture": None}
+    assert registry.client.get(f"/v1/verifications/{entry['id']}").json() == told
     assert len(registry.client.get(f"{registry.address}/verifications").json()["items"]) == 1
+
+
+def test_an_entry_that_lists_no_products_is_read(registry: Registry) -> None:
+    """Verify APIs of before this field deliver what waited on their disks."""
+    entry = verification(registry.brand)
+    record(registry, {name: entry[name] for name in entry if not name.startswith("products")})
+    told = registry.client.get(f"/v1/verifications/{entry['id']}").json()
+    assert (told["products"], told["products_left_out"]) == ([], 0)
 
 
 def test_a_verification_of_an_unknown_brand_is_not_taken(registry: Registry) -> None:

@@ -53,7 +53,7 @@ def make_lease(dataset: DatasetManifest, epochs: int = 1) -> Lease:
         seconds=600,
         expires_at=utc_now() + timedelta(seconds=600),
         model_version=new_id("mdl"),
-        options=TrainingOptions(image_size=SIZE, epochs=epochs, patience=epochs, batch=4),
+        options=TrainingOptions(image_size=SIZE, epochs=epochs, batch=4),
         dataset=dataset,
         live_version=None,
     )

@@ -20,11 +20,15 @@ DASHBOARD = FOLDER / "grafana/dashboards/assay.json"
 MODULES = (
     "assay_shared.web",
     "assay_registry.metrics",
+    "assay_registry.brand_metrics",
     "assay_ingest.metrics",
     "assay_ingest.queue_metrics",
     "assay_inference.app",
     "assay_inference.engine_client",
+    "assay_engine.metrics",
     "assay_inference.log_spool",
+    "assay_inference.picture_spool",
+    "assay_inference.stages",
     "assay_inference.verifier",
 )
 """Where Assay declares its metrics."""

@@ -13,6 +13,7 @@ from assay_inference.appearance_workers import Appearance
 from assay_inference.checks import appearance, run_checks
 from assay_inference.verdict import rule
 from assay_shared.appearance.statistics import CAUSES
+from assay_shared.appearance.whole import TRAITS
 from assay_shared.wire import Outcome, Verdict
 from tests.unit.inference.test_checks import GENUINE
 
@@ -103,3 +104,24 @@ def test_the_score_says_which_side_and_is_json(p: float, share: float, softness:
     json.dumps(check.model_dump(mode="json"), allow_nan=False)
     if check.score is not None:
         assert (check.score >= 0.5) == (check.outcome is Outcome.PASS)
+
+
+WHOLE = replace(FINE, causes={"colour": 0.4, "fineness": 0.6}, softness=0.0, most_softness=1e9, whole=True)
+
+
+def test_a_product_without_print_is_judged_and_the_judgement_is_called_weaker() -> None:
+    passed = appearance.judge(replace(GENUINE, appearance=WHOLE), True).check
+    assert passed.outcome is Outcome.PASS
+    assert "weaker" in passed.reason
+    assert passed.values["weaker"] is True
+    doubted = replace(WHOLE, p=0.001, causes={"colour": 0.001, "fineness": 0.6})
+    outcome, reason = judge(doubted)
+    assert outcome is Outcome.FAIL
+    assert "its colours differ" in reason
+    assert "weaker" in reason
+    assert judge(replace(doubted, density=0.1))[0] is Outcome.UNCLEAR
+    assert judge(doubted, good=False)[0] is Outcome.UNCLEAR
+
+
+def test_every_trait_has_words() -> None:
+    assert set(TRAITS) == appearance.TRAITS.keys()

@@ -8,12 +8,16 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from assay_inference.appearance_workers import Appearance, AppearanceWorkers
-from assay_shared.appearance.files import pack_appearance
+from assay_shared.appearance.explanation import HEIGHT
+from assay_shared.appearance.files import pack_appearance, pack_whole
 from assay_shared.appearance.fitting import LEAST_PHOTOS, fit_appearance
 from assay_shared.appearance.patches import Patch, cut_patch
+from assay_shared.appearance.whole import fit_whole
 from assay_shared.errors import Unavailable
 from tests.support.prints import draw_art, photograph
 
@@ -57,6 +61,19 @@ def test_a_genuine_photo_is_judged_and_another_print_is_not(workers: AppearanceW
     assert other.p is None
 
 
+def test_a_product_without_print_is_judged_as_a_whole(workers: AppearanceWorkers, tmp_path: Path) -> None:
+    patches = [take(2, seed) for seed in range(LEAST_PHOTOS)]
+    path = tmp_path / "0.safetensors"
+    path.write_bytes(pack_whole(fit_whole(patches, [str(seed) for seed in range(LEAST_PHOTOS)])))
+    (found,) = judge(workers, path, take(2, 304))
+    assert found.whole
+    assert found.p is not None
+    assert found.causes is not None
+    assert found.causes.keys() == {"colour", "fineness"}
+    assert found.density > found.least_density > 0
+    assert asyncio.run(workers.draw(path, found.sketch)).startswith(b"\xff\xd8")
+
+
 def test_a_worker_that_dies_is_replaced(workers: AppearanceWorkers, file: Path) -> None:
     first = judge(workers, file, take(2, 302))
     for process in list(workers._pool._processes.values()):
@@ -69,3 +86,16 @@ def test_a_file_that_is_no_appearance_says_so(workers: AppearanceWorkers, tmp_pa
     path.write_bytes(b"nothing")
     with pytest.raises(Unavailable, match="cannot be read"):
         judge(workers, path, take(2, 303))
+
+
+def test_what_was_judged_is_drawn_when_somebody_asks(workers: AppearanceWorkers, file: Path) -> None:
+    for found in judge(workers, file, take(2, 304), take(5, 305)):
+        picture = asyncio.run(workers.draw(file, found.sketch))
+        shown = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR)
+        assert shown is not None
+        assert shown.shape[0] == HEIGHT
+
+
+def test_a_damaged_sketch_says_so(workers: AppearanceWorkers, file: Path) -> None:
+    with pytest.raises(Unavailable, match="cannot be read"):
+        asyncio.run(workers.draw(file, b"nothing"))

@@ -147,3 +147,10 @@ def test_a_sticker_is_not_all_that_is_read() -> None:
 def test_time_that_runs_out_is_told() -> None:
     picture = photograph(draw_code("4006381333931", FORMATS.EAN13), 45)
     assert find_thoroughly(picture, None, 0) == Reading([], ran_out=True)
+
+
+def test_time_is_told_by_the_clock_that_is_given() -> None:
+    ticks = iter(float(second) for second in range(1000))
+    picture = Picture(np.full((400, 400, 3), 200, np.uint8), 400, 400, b"")
+    assert find_thoroughly(picture, None, 1_500, clock=lambda: next(ticks)).ran_out
+    assert not find_thoroughly(picture, None, 1_000_000, clock=lambda: next(ticks)).ran_out

@@ -1,47 +1,28 @@
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from assay_engine.cache import ModelCache
+from assay_engine.budgets import Budgets
 from assay_engine.engine import Engine
-from assay_engine.errors import ModelUnavailable
-from assay_engine.framing import NOTHING, Found, Item
+from assay_engine.errors import EngineFull, ModelLoading, ModelUnavailable
+from assay_engine.framing import NOTHING, Found, Item, Pixels
 from assay_engine.runtime import TorchRuntime
 from assay_shared.detector.detector import Detector
 from assay_shared.detector.preprocess import find_window, letterbox
-from assay_shared.errors import InvalidRequest, NotFound, StoreUnavailable
+from assay_shared.errors import InvalidRequest
+from assay_shared.model_description import ModelDescription
+from tests.support.folder_store import FolderStore
 from tests.support.live_model import LABELS, describe_model, random_weights
 
 SIZE = 64
 
 
-class FolderStore:
-    """Objects in memory: what the engine needs of the store, with a switch to be down."""
-
-    def __init__(self) -> None:
-        self.objects: dict[str, bytes] = {}
-        self.down = False
-        self.fetched: list[str] = []
-
-    def get_file(self, bucket: str, key: str, path: Path) -> None:
-        assert bucket == "live"
-        self.fetched.append(key)
-        if self.down:
-            raise StoreUnavailable("down")
-        if key not in self.objects:
-            raise NotFound(key)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(self.objects[key])
-
-    def publish(self, brand: str, version: str, weights: bytes) -> None:
-        description = describe_model(brand, version, weights, SIZE)
-        self.objects[f"{brand}/{version}/model.json"] = description.model_dump_json().encode()
-        self.objects[f"{brand}/{version}/model.safetensors"] = weights
+def publish(store: FolderStore, brand: str, version: str, weights: bytes) -> None:
+    store.publish(describe_model(brand, version, weights, SIZE), weights)
 
 
 @pytest.fixture(scope="module")
@@ -52,13 +33,13 @@ def weights() -> bytes:
 @pytest.fixture
 def store(weights: bytes) -> FolderStore:
     store = FolderStore()
-    store.publish("acme", "v1", weights)
-    store.publish("bolt", "v1", weights)
+    publish(store, "acme", "v1", weights)
+    publish(store, "bolt", "v1", weights)
     return store
 
 
 def make_engine(store: FolderStore, folder: Path, memory: int = 1 << 30) -> Engine:
-    return Engine(store, folder, TorchRuntime("cpu"), memory, 1 << 30)
+    return Engine(store, folder, TorchRuntime("cpu"), Budgets(memory, 0, 1 << 30))
 
 
 def item(brand: str, version: str = "v1", side: int = SIZE, seed: int = 0) -> Item:
@@ -79,12 +60,12 @@ def test_answers_are_the_reference_detectors_in_order(
         [expected] = reference.detect(one.pixels[None])
         np.testing.assert_allclose(found.boxes, expected.boxes, atol=1e-3)
         np.testing.assert_allclose(found.confidences, expected.confidences, atol=1e-5)
-    assert engine.resident_bytes > 2 * len(weights)
+    assert engine.resident.size > 2 * len(weights)
 
 
 def test_one_bad_item_harms_no_other(store: FolderStore, tmp_path: Path) -> None:
     engine = make_engine(store, tmp_path)
-    store.publish("torn", "v1", b"not weights at all")
+    publish(store, "torn", "v1", b"not weights at all")
     results = engine.detect(
         [item("acme"), item("nobody"), item("torn"), item("../acme"), item("acme", side=32), item("bolt")]
     )
@@ -101,10 +82,13 @@ def test_one_bad_item_harms_no_other(store: FolderStore, tmp_path: Path) -> None
     assert "side 64, not 32" in results[4].detail
 
 
-def test_a_picture_of_side_zero_only_loads(store: FolderStore, tmp_path: Path) -> None:
+def test_a_picture_of_side_zero_only_begins_to_load(store: FolderStore, tmp_path: Path) -> None:
     engine = make_engine(store, tmp_path)
-    assert engine.detect([Item("acme", "v1", np.zeros((0, 0, 3), np.uint8))]) == [NOTHING]
-    assert engine.resident_bytes > 0
+    with store.held():
+        assert engine.detect([Item("acme", "v1", np.zeros((0, 0, 3), np.uint8))]) == [NOTHING]
+        assert ("acme", "v1") not in engine.resident
+    engine.load(("acme", "v1")).result(30)
+    assert ("acme", "v1") in engine.resident
 
 
 def test_memory_stays_within_its_limit(store: FolderStore, tmp_path: Path) -> None:
@@ -112,48 +96,92 @@ def test_memory_stays_within_its_limit(store: FolderStore, tmp_path: Path) -> No
     for brand in ("acme", "bolt", "acme"):
         [found] = engine.detect([item(brand)])
         assert isinstance(found, Found)
-        assert engine.resident_bytes <= 12_000_000
+        assert engine.resident.size <= 12_000_000
 
 
-def test_the_cache_answers_without_the_store(store: FolderStore, tmp_path: Path) -> None:
-    ModelCache(store, tmp_path, 1 << 30).fetch("acme", "v1")
+class OneAtATime:
+    """A runtime whose device holds one model, and computes one picture at a time."""
+
+    has_device = True
+
+    def __init__(self) -> None:
+        self.held = 0
+        self.loads = 0
+
+    def load(self, weights: Path | bytes, description: ModelDescription) -> OneAtATime.Held:
+        if self.held:
+            raise MemoryError("full")
+        self.loads += 1
+        return OneAtATime.Held(self)
+
+    def check(self) -> None:
+        pass
+
+    class Held:
+        image_size = SIZE
+        size_bytes = 100
+
+        def __init__(self, device: OneAtATime) -> None:
+            self._device = device
+            device.held += 1
+
+        def __del__(self) -> None:
+            self._device.held -= 1
+
+        def detect(self, batch: Pixels) -> list[Found]:
+            if len(batch) > 1:
+                raise MemoryError("no room to compute")
+            return [NOTHING]
+
+
+def test_a_full_device_gives_up_models_and_goes_on(store: FolderStore, tmp_path: Path) -> None:
+    device = OneAtATime()
+    engine = Engine(store, tmp_path, device, Budgets(1 << 30, 1 << 30, 1 << 30))
+    for brand in ("acme", "bolt", "acme"):
+        assert engine.detect([item(brand)]) == [NOTHING]
+    assert device.loads == 3
+    # From the host's memory: the store was asked once for each.
+    assert len(store.fetched) == 4
+    refused = engine.detect([item("acme"), item("acme", seed=1)])
+    assert [type(result) for result in refused] == [EngineFull, EngineFull]
+    assert engine.detect([item("bolt")]) == [NOTHING]
+
+
+def test_others_do_not_wait_for_a_load(store: FolderStore, tmp_path: Path) -> None:
+    engine = make_engine(store, tmp_path)
+    engine.load(("acme", "v1")).result(30)
+    with store.held():
+        for _ in range(3):
+            warm, cold = engine.detect([item("acme"), item("bolt")], wait_seconds=0)
+            assert isinstance(warm, Found)
+            assert isinstance(cold, ModelLoading)
+    engine.load(("bolt", "v1")).result(30)
+    assert isinstance(engine.detect([item("bolt")], wait_seconds=0)[0], Found)
+    assert store.fetched.count("bolt/v1/model.safetensors") == 1
+
+
+def test_what_is_on_disk_does_not_wait_for_a_store_that_hangs(store: FolderStore, tmp_path: Path) -> None:
+    make_engine(store, tmp_path).load(("acme", "v1")).result(30)
+    engine = make_engine(store, tmp_path)
+    with store.held():
+        for place in range(20):
+            engine.load((f"brand-{place}", "v1"))
+        assert isinstance(engine.detect([item("acme")])[0], Found)
+
+
+def test_what_failed_is_not_tried_again_at_once(
+    store: FolderStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = make_engine(store, tmp_path)
+    results = [engine.detect([item("nobody")])[0] for _ in range(3)]
+    assert [type(result) for result in results] == [ModelUnavailable] * 3
+    assert store.fetched == ["nobody/v1/model.json"]
+    monkeypatch.setattr("assay_engine.engine.RETRY_SECONDS", 0.0)
+    engine = make_engine(store, tmp_path)
     store.down = True
-    assert ModelCache(store, tmp_path, 1 << 30).fetch("acme", "v1").description.brand == "acme"
-    with pytest.raises(ModelUnavailable, match="store does not answer"):
-        ModelCache(store, tmp_path, 1 << 30).fetch("bolt", "v1")
-
-
-def test_a_corrupt_file_is_fetched_once_more(store: FolderStore, weights: bytes, tmp_path: Path) -> None:
-    cache = ModelCache(store, tmp_path, 1 << 30)
-    path = cache.fetch("acme", "v1").weights
-    path.write_bytes(weights[:-1])
-    assert hashlib.sha256(cache.fetch("acme", "v1").weights.read_bytes()).digest() == (
-        hashlib.sha256(weights).digest()
-    )
-    store.objects["acme/v1/model.safetensors"] = b"rotten"
-    path.write_bytes(b"rotten")
-    fetched = len(store.fetched)
-    with pytest.raises(ModelUnavailable, match="corrupt in the object store"):
-        cache.fetch("acme", "v1")
-    assert len(store.fetched) == fetched + 2
-
-
-def test_a_model_json_that_cannot_be_read_is_an_error_of_its_brand(
-    store: FolderStore, tmp_path: Path
-) -> None:
-    store.objects["acme/v1/model.json"] = b"{}"
-    with pytest.raises(ModelUnavailable, match=r"model.json cannot be read"):
-        ModelCache(store, tmp_path, 1 << 30).fetch("acme", "v1")
-
-
-def test_the_disk_keeps_within_its_limit_and_drops_the_oldest(
-    store: FolderStore, weights: bytes, tmp_path: Path
-) -> None:
-    cache = ModelCache(store, tmp_path, int(len(weights) * 1.5))
-    cache.fetch("acme", "v1")
-    cache.fetch("bolt", "v1")
-    assert (tmp_path / "bolt" / "v1").exists()
-    assert not (tmp_path / "acme" / "v1").exists()
+    assert isinstance(engine.detect([item("acme")])[0], ModelUnavailable)
+    store.down = False
+    assert isinstance(engine.detect([item("acme")])[0], Found)
 
 
 @pytest.mark.parametrize(("width", "height"), [(400, 300), (300, 400), (320, 320), (160, 90), (90, 160)])

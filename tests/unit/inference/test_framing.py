@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 
 import numpy as np
 import pytest
@@ -46,6 +47,24 @@ def test_requests_survive_the_journey(sent: list[Item]) -> None:
         np.testing.assert_array_equal(before.pixels, after.pixels)
 
 
+@given(left=st.floats(-1e4, 1e7))
+def test_the_time_left_survives_whatever_the_clocks_show(left: float) -> None:
+    pixels = np.zeros((0, 0, 3), np.uint8)
+    started = time.monotonic()
+    frame = framing.write_request([Item("acme", "v1", pixels, started + left), Item("acme", "v1", pixels)])
+    limited, unlimited = framing.read_request(frame)
+    assert limited.deadline is not None
+    most = min(max(left, 0), (framing.NO_LIMIT - 1) / 1000)
+    assert started <= limited.deadline <= time.monotonic() + most + 0.001
+    assert unlimited.deadline is None
+
+
+def test_a_frame_of_the_version_before_is_read() -> None:
+    frame = b"AQ01" + (1).to_bytes(4) + (4).to_bytes(2) + b"acme" + (2).to_bytes(2) + b"v1" + (0).to_bytes(2)
+    [item] = framing.read_request(frame)
+    assert (item.brand, item.version, item.pixels.size, item.deadline) == ("acme", "v1", 0, None)
+
+
 @given(st.lists(results(), max_size=5))
 def test_responses_survive_the_journey(sent: list[Found | AssayError]) -> None:
     received = framing.read_response(framing.write_response(sent))
@@ -64,7 +83,11 @@ def test_responses_survive_the_journey(sent: list[Found | AssayError]) -> None:
 
 @given(st.binary(max_size=60))
 def test_garbage_is_refused_and_nothing_else_happens(data: bytes) -> None:
-    for read, magic in ((framing.read_request, b"AQ01"), (framing.read_response, b"AR01")):
+    for read, magic in (
+        (framing.read_request, b"AQ02"),
+        (framing.read_request, b"AQ01"),
+        (framing.read_response, b"AR01"),
+    ):
         for frame in (data, magic + data):
             with contextlib.suppress(BadFrame):
                 read(frame)
@@ -85,7 +108,7 @@ def test_too_many_items_are_refused_on_both_sides() -> None:
     with pytest.raises(BadFrame, match="257 items"):
         framing.write_request([item] * 257)
     with pytest.raises(BadFrame, match="items in one message"):
-        framing.read_request(b"AQ01\xff\xff\xff\xff")
+        framing.read_request(b"AQ02\xff\xff\xff\xff")
 
 
 @pytest.mark.parametrize("shape", [(4, 5, 3), (4, 4), (4, 4, 4)])

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import os
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -201,6 +202,60 @@ def test_a_brand_that_is_asked_for_is_looked_at_once_a_while(bucket: Bucket, tmp
     bucket.down = True
     follower.refresh("acme")
     assert version_of(follower, "acme") == "v1"
+    follower.stop()
+
+
+def test_everybody_who_asks_for_a_new_brand_waits_for_the_one_look(bucket: Bucket, tmp_path: Path) -> None:
+    follower = LiveFollower(bucket, tmp_path, 60)
+    seen: list[bool] = []
+
+    async def ask() -> None:
+        await follower.look_at("acme")
+        seen.append("acme" in follower.snapshot.brands)
+
+    async def ask_together() -> None:
+        await asyncio.gather(*(ask() for _ in range(5)))
+
+    asyncio.run(ask_together())
+    assert seen == [True] * 5
+    assert bucket.reads.count("acme/brand.json") == 1
+    follower.stop()
+
+
+def test_a_list_that_is_older_than_a_refresh_does_not_undo_it(bucket: Bucket, tmp_path: Path) -> None:
+    class Slow(Bucket):
+        def list(
+            self, bucket: str, prefix: str = "", *, after: str | None = None, recursive: bool = True
+        ) -> Iterator[StoredObject]:
+            listed = list(super().list(bucket, prefix))
+            if "fresh/brand.json" not in self.objects:
+                self.put_brand("fresh")
+                follower.refresh("fresh")
+            return iter(listed)
+
+    slow = Slow()
+    slow.put_brand("acme")
+    follower = LiveFollower(slow, tmp_path, 60)
+    follower.scan()
+    assert follower.snapshot.brands.keys() == {"acme", "fresh"}
+    del slow.objects["acme/brand.json"]
+    follower.scan()
+    assert follower.snapshot.brands.keys() == {"fresh"}
+
+
+def test_a_key_of_this_moment_is_known_after_the_scan_that_it_waits_for(
+    bucket: Bucket, tmp_path: Path
+) -> None:
+    follower = LiveFollower(bucket, tmp_path, 5)
+    follower.scan()
+    follower._next_scan = time.monotonic() + 0.2
+    bucket.put_brand("fresh")
+
+    async def ask() -> None:
+        await asyncio.gather(*(follower.look_around() for _ in range(5)))
+        assert "fresh" in follower.snapshot.brands
+
+    asyncio.run(ask())
     follower.stop()
 
 

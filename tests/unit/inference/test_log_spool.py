@@ -170,7 +170,7 @@ def test_two_replicas_deliver_from_one_folder(tmp_path: Path, capsys: pytest.Cap
     for spool in spools:
         spool.stop()
     assert set(registry.got) == ids
-    assert "verification log failed" not in capsys.readouterr().out
+    assert "delivery failed" not in capsys.readouterr().out
     assert [path.name for path in tmp_path.iterdir()] == []
 
 

@@ -12,12 +12,13 @@ import numpy.typing as npt
 import pytest
 import torch
 
+from assay_engine.budgets import Budgets
 from assay_engine.engine import Engine
 from assay_engine.errors import ModelUnavailable
 from assay_engine.framing import Found, Item
 from assay_engine.openvino_graph import Unbuildable, build_graph
 from assay_engine.openvino_runtime import OpenVinoDetector, OpenVinoRuntime
-from assay_engine.probe import fill_weights, make_probe, stretch_head
+from assay_engine.probe import make_probe
 from assay_engine.runtime import TorchRuntime
 from assay_engine.selfcheck import CLOSE, Tolerance, agree
 from assay_shared.detector.architecture import build_detector
@@ -28,18 +29,9 @@ from assay_shared.errors import NotFound
 from assay_shared.model_description import ModelDescription, ModelLabel
 from assay_shared.wire import LabelRole
 from tests.support.live_model import describe_model
+from tests.support.lively import SIDE, draw, lively_weights
 
-SIDE = 128
 Pictures = npt.NDArray[np.uint8]
-
-
-def lively_weights(path: Path, seed: int, labels: int = 4, architecture: str = "yolov5nu") -> Path:
-    """Random weights, biases included, that find some things, surely and less so."""
-    detector = build_detector(architecture, labels)
-    fill_weights(detector, torch.Generator().manual_seed(seed))
-    stretch_head(detector, torch.from_numpy(draw([(128, 128)] * 2, seed=seed)))
-    save_weights(detector, path)
-    return path
 
 
 def describe(labels: int, side: int = SIDE, architecture: str = "yolov5nu") -> ModelDescription:
@@ -49,16 +41,6 @@ def describe(labels: int, side: int = SIDE, architecture: str = "yolov5nu") -> M
     ]
     model = describe_model("acme", "v1", b"", side)
     return model.model_copy(update={"labels": named, "architecture": architecture})
-
-
-def draw(shapes: list[tuple[int, int]], side: int = SIDE, seed: int = 0) -> Pictures:
-    """Noise of these heights and widths, in the middle of grey squares."""
-    rng = np.random.default_rng(seed)
-    squares = np.full((len(shapes), side, side, 3), 114, np.uint8)
-    for square, (height, width) in zip(squares, shapes, strict=True):
-        top, left = (side - height) // 2, (side - width) // 2
-        square[top : top + height, left : left + width] = rng.integers(0, 255, (height, width, 3), np.uint8)
-    return squares
 
 
 def assert_same(found: list[Found], expected: list[Detections]) -> None:
@@ -213,7 +195,7 @@ class Disk:
 
 def test_in_the_engine(runtime: OpenVinoRuntime, tmp_path: Path) -> None:
     weights = lively_weights(tmp_path / "weights", seed=1)
-    engine = Engine(Disk(weights), tmp_path / "models", runtime, 1 << 30, 1 << 30)
+    engine = Engine(Disk(weights), tmp_path / "models", runtime, Budgets(1 << 30, 0, 1 << 30))
     pictures = draw([(96, 128), (128, 128)])
     good, torn, nobody, other = engine.detect(
         [
@@ -228,7 +210,7 @@ def test_in_the_engine(runtime: OpenVinoRuntime, tmp_path: Path) -> None:
     assert isinstance(good, Found)
     assert isinstance(other, Found)
     assert_same([good, other], Detector("yolov5nu", 4, weights).detect(pictures))
-    assert engine.resident_bytes <= 2 * weights.stat().st_size
+    assert engine.resident.size <= 2 * weights.stat().st_size
     engine.close()
 
 

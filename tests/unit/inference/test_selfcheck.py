@@ -44,12 +44,14 @@ def wanted(probe: Probe) -> list[Found]:
 class Fixed:
     """Gives answers that are known, after a while; a runtime and its detector at once."""
 
+    has_device = False
+
     image_size, size_bytes = 640, 0
 
     def __init__(self, answers: list[Found], seconds: float, fails: str = "") -> None:
         self._answers, self._seconds, self._fails = answers, seconds, fails
 
-    def load(self, weights: Path, description: ModelDescription) -> BrandDetector:
+    def load(self, weights: Path | bytes, description: ModelDescription) -> BrandDetector:
         self._fail("load")
         return self
 

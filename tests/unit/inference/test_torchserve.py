@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import parse_qs, urlsplit
 
 import psutil
@@ -16,7 +19,7 @@ from assay_engine.settings import TorchServeSettings, count_cores
 from assay_engine.torchserve import count_workers, find_java, worker_environment
 from assay_engine.torchserve_files import write_files
 from assay_engine.tree import stop_tree
-from assay_engine.watchdog import Watchdog
+from assay_engine.watchdog import MISSING_SECONDS, Watchdog
 from tests.support.waiting import wait_until
 
 
@@ -27,6 +30,7 @@ class Engine(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.healthy = True
         self.curable = True
+        self.ready = 3
         self.scaled: list[int] = []
 
 
@@ -37,11 +41,17 @@ class _Handler(BaseHTTPRequestHandler):
         self.rfile.read(int(self.headers["Content-Length"]))
         self._answer(200 if self.server.healthy else 503, framing.write_response([]))
 
+    def do_GET(self) -> None:
+        ready = [{"id": str(place), "status": "READY"} for place in range(self.server.ready)]
+        answer = [{"modelName": "engine", "workers": [*ready, {"id": "9999", "status": "UNLOADING"}]}]
+        self._answer(200, json.dumps(answer).encode())
+
     def do_PUT(self) -> None:
         workers = int(parse_qs(urlsplit(self.path).query)["min_worker"][0])
         self.server.scaled.append(workers)
         if workers and self.server.curable:
             self.server.healthy = True
+            self.server.ready = workers
         self._answer(200, b"{}")
 
     def _answer(self, status: int, body: bytes) -> None:
@@ -64,7 +74,7 @@ def engine() -> Iterator[Engine]:
 
 
 @pytest.fixture
-def watchdog(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Watchdog:
+def watchdog(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watchdog]:
     monkeypatch.setattr("assay_engine.watchdog.STARTUP_SECONDS", 0.0)
     port = engine.server_address[1]
     settings = TorchServeSettings(
@@ -76,7 +86,8 @@ def watchdog(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     )
     watchdog = Watchdog(settings, 3)
     watchdog.start()
-    return watchdog
+    yield watchdog
+    watchdog.stop()
 
 
 def test_nothing_is_done_while_predictions_are_answered(engine: Engine, watchdog: Watchdog) -> None:
@@ -110,6 +121,49 @@ def test_what_does_not_recover_is_started_anew(engine: Engine, watchdog: Watchdo
     watchdog.start()
     wait_until(lambda: not watchdog.keep_answering(), 5)
     assert engine.scaled == [0, 3, 0, 3]
+
+
+def test_a_worker_may_take_as_long_as_at_the_start_before_it_is_started_anew(
+    engine: Engine, watchdog: Watchdog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = time.monotonic()
+    monkeypatch.setattr("assay_engine.watchdog.time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr("assay_engine.watchdog.STARTUP_SECONDS", 120.0)
+    watchdog.start()
+    engine.healthy = engine.curable = False
+    watchdog.keep_answering()
+    now += 50
+    engine.healthy = True
+    watchdog.keep_answering()
+    engine.healthy = False
+    now += 99
+    watchdog.keep_answering()
+    assert engine.scaled == []
+    now += 2
+    watchdog.keep_answering()
+    assert engine.scaled == [0, 3]
+
+
+def test_workers_that_were_given_up_are_started_anew_though_others_answer(
+    engine: Engine, watchdog: Watchdog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = time.monotonic()
+    monkeypatch.setattr("assay_engine.watchdog.time", SimpleNamespace(monotonic=lambda: now))
+    engine.ready = 2
+    watchdog.keep_answering()
+    now += MISSING_SECONDS - 1
+    engine.ready = 3
+    watchdog.keep_answering()
+    now += MISSING_SECONDS - 1
+    engine.ready = 2
+    watchdog.keep_answering()
+    assert engine.scaled == []
+    now += MISSING_SECONDS
+    assert watchdog.keep_answering()
+    assert engine.scaled == [0, 3]
+    now += MISSING_SECONDS
+    assert watchdog.keep_answering()
+    assert engine.scaled == [0, 3]
 
 
 def test_a_tree_is_stopped_whole_even_if_it_ignores_sigterm() -> None:

@@ -95,6 +95,14 @@ def test_a_reason_names_the_figure_the_bound_and_what_to_do() -> None:
     assert "a drop of 0.030" in drop
 
 
+def test_more_photos_are_no_advice_for_a_model_that_has_learnt_nothing() -> None:
+    nothing = description(metrics(0.004, 0.1))
+    reasons = judge(Gate(), nothing)
+    assert len(reasons) == 2
+    assert all("has learnt nothing: look at the samples in its report" in reason for reason in reasons)
+    assert not any("add more" in reason for reason in reasons)
+
+
 def test_a_figure_that_is_no_number_does_not_pass() -> None:
     reasons = judge(Gate(min_map50=0, min_image_accuracy=0), description(metrics(math.nan, 0.9)))
     assert len(reasons) == 1

@@ -74,7 +74,7 @@ def draw_pictures(folder: Path) -> tuple[DatasetManifest, dict[str, str]]:
 
 def test_planted_mistakes_are_found_in_pictures_that_were_learnt_from(tmp_path: Path) -> None:
     dataset, planted = draw_pictures(tmp_path / "images")
-    options = TrainingOptions(image_size=SIZE, epochs=EPOCHS, patience=EPOCHS, batch=4)
+    options = TrainingOptions(image_size=SIZE, epochs=EPOCHS, batch=4)
     job = Job(
         run="run_1",
         brand="acme",

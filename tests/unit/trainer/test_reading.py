@@ -77,6 +77,9 @@ def test_required_marks_are_learned_from_genuine_training_pictures_only() -> Non
     genuine = item("a" * 64, "train", CARTON, LOGO)
     assert find_required_marks(make_manifest(genuine, known_fake, held_out)) == {"carton": ["logo"]}
     assert find_required_marks(make_manifest(known_fake)) == {}
+    marked = item("d" * 64, "train", CARTON).model_copy(update={"truth": "counterfeit"})
+    assert find_required_marks(make_manifest(genuine, marked)) == {"carton": ["logo"]}
+    assert find_required_marks(make_manifest(marked)) == {}
 
 
 def test_a_mark_at_the_edge_is_required_as_serving_will_look_for_it() -> None:

@@ -34,7 +34,7 @@ from tests.support.live_model import describe_model, random_weights
 from tests.unit.trainer.support import box, item, make_manifest
 
 SIZE, EPOCHS = 96, 3
-OPTIONS = TrainingOptions(image_size=SIZE, epochs=EPOCHS, patience=EPOCHS, batch=4)
+OPTIONS = TrainingOptions(image_size=SIZE, epochs=EPOCHS, batch=4)
 
 
 def draw_pictures(folder: Path, count: int = 8) -> DatasetManifest:

@@ -17,10 +17,14 @@ CAUSES = {
     "print": "a word or another small part of the print differs",
     "structure": "something is printed that should not be, or is missing",
     "colour": "a part of the print has other colours",
-    "detail": "a part of the print has other detail",
+    "loss": "a part of the print lacks detail",
+    "excess": "a part of the print has detail that should not be there",
     "shift": "a part of the print is not in its place",
 }
 """By cause, what a person can look for."""
+TRAITS = {"colour": "its colours differ", "fineness": "its surface is coarser or finer"}
+"""The same of a product that is looked at as a whole."""
+WEAKER = "it has no print that could be compared place by place, so this is a weaker judgement"
 
 
 def judge(evidence: Evidence, picture_is_good: bool) -> Judged:
@@ -47,6 +51,7 @@ def judge(evidence: Evidence, picture_is_good: bool) -> Judged:
         "least_density": found.least_density,
         "softness": _finite(found.softness),
         "most_softness": _finite(found.most_softness),
+        "weaker": found.whole,
     }
     blind = _why_blind(evidence, product.box, picture_is_good)
     if found.p is None or blind is not None:
@@ -57,9 +62,15 @@ def judge(evidence: Evidence, picture_is_good: bool) -> Judged:
         return answer(NAME, Outcome.UNCLEAR, f"The print cannot be compared: {why}", hint, values=values)
     if found.p >= share:
         score = 0.5 + 0.5 * (found.p - share) / (1 - share)
-        return answer(NAME, Outcome.PASS, "The print looks genuine", score=score, values=values)
+        reason = (
+            f"As a whole the product looks genuine; {WEAKER}" if found.whole else "The print looks genuine"
+        )
+        return answer(NAME, Outcome.PASS, reason, score=score, values=values)
     cause = min(found.causes or {}, key=lambda name: (found.causes or {})[name])
-    reason = f"The print departs from the genuine one: {CAUSES[cause.split()[0]]}"
+    if found.whole:
+        reason = f"As a whole the product departs from genuine ones: {TRAITS[cause]}; {WEAKER}"
+    else:
+        reason = f"The print departs from the genuine one: {CAUSES[cause.split()[0]]}"
     return answer(NAME, Outcome.FAIL, reason, score=0.5 * found.p / share, values=values)
 
 
@@ -75,7 +86,7 @@ def _why_blind(
     if found is None:
         return None
     sides = cut_off_sides(box, evidence.width, evidence.height)
-    if found.p is None:
+    if found.p is None or found.whole:
         if sides:
             return (
                 f"the product is cut off ({', '.join(sides)})",
@@ -83,7 +94,8 @@ def _why_blind(
             )
         if not picture_is_good:
             return "the picture is not good enough", "Take the picture again as advised"
-        return None
+        if found.p is None:
+            return None
     if found.covered < LEAST_COVERED:
         if found.glare > 1 - LEAST_COVERED:
             return "glare lies over it", "Avoid glare: tilt the product or the light"

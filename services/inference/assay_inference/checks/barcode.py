@@ -84,6 +84,12 @@ def _judge_code(code: Barcode, product: Seen | None, evidence: Evidence) -> Opin
         return Outcome.FAIL, f"GTIN {code.gtin} on the product is not registered to this brand", ()
     if label == product.label:
         return Outcome.PASS, f"GTIN {code.gtin} is registered to {label!r}", ()
+    if any(other.label == label for other in evidence.others) and not _surely_on(code.box, product, evidence):
+        return (
+            Outcome.UNCLEAR,
+            f"The barcode is that of {label!r}, which stands beside it",
+            ("Photograph one product alone",),
+        )
     if product.confidence - evidence.best(label) < LEAD:
         return (
             Outcome.UNCLEAR,
@@ -110,7 +116,7 @@ def _surely_on(box: Rectangle, product: Seen, evidence: Evidence) -> bool:
     """Whether a code lies wholly on the product and on nothing else that looks like one."""
     others = [
         seen
-        for seen in evidence.seen
+        for seen in (*evidence.seen, *evidence.others)
         if seen is not product and seen.role is LabelRole.PRODUCT and holds_centre(seen.box, box)
     ]
     return holds(grow(product.box, LOOSE), box) and not others

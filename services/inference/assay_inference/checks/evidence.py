@@ -32,14 +32,17 @@ class Seen:
 
 @dataclass(frozen=True)
 class Evidence:
-    """The picture's width and height in pixels; its quality where the product is; what was read and seen;
-    the labels of the model with their roles; the brand's products; the GTIN that the caller named; those of
-    the GTINs read that other brands registered (never whose); whether time for reading codes ran out;
-    what was found of the product's appearance, or why nothing was; the share of genuine products that the
-    brand is willing to see doubted."""
+    """What concerns one product: the picture's width and height in pixels; the side of the detector's frame,
+    into which it is fitted whole, in pixels of that; its quality where the product is; what was read and
+    seen, without what is another product's; the labels of the model with their roles; the brand's products;
+    the GTIN that the caller named; those of the GTINs read that other brands registered (never whose);
+    whether time for reading codes ran out; what was found of the product's appearance, or why nothing was;
+    the share of genuine products that the brand is willing to see doubted; the other products of the picture,
+    which have evidence of their own."""
 
     width: int
     height: int
+    image_size: int
     quality: Quality
     barcodes: tuple[Barcode, ...]
     seen: tuple[Seen, ...]
@@ -52,6 +55,7 @@ class Evidence:
     appearance: Appearance | None = None
     no_appearance: str = ""
     doubted_share: float = DOUBTED_SHARE
+    others: tuple[Seen, ...] = ()
 
     @cached_property
     def product(self) -> Seen | None:

@@ -1,5 +1,9 @@
 """Check `image_quality`: does the picture allow a judgement? It never fails a product, for a bad picture
-proves nothing; at worst it is unclear, and says how to take a better one."""
+proves nothing; at worst it is unclear, and says how to take a better one.
+
+Limits are where a detector finds 2 in 100 fewer products and marks (`python -m bench.quality`), unless good
+pictures lie there too (`python -m bench.adequate`); docs/accuracy.md has both tables.
+"""
 
 from __future__ import annotations
 
@@ -10,18 +14,26 @@ from assay_inference.quality import Quality
 from assay_shared.wire import Outcome
 
 NAME = "image_quality"
-
-# Chosen on synthetic phone photos (tests/unit/inference/test_quality.py keeps their order): a product this
-# small, or a picture this soft, loses its marks in the detector's frame.
-LEAST_FILL = 0.2
+LEAST_DETECTOR_PIXELS = 185.0
+"""Pixels of the detector's frame along the product's long side: how little of it the detector may get."""
+ENOUGH_FILL = 0.5
+"""Share of the picture's length that is always enough, however coarse the detector: it is what we advise."""
 LEAST_SHORT_SIDE = 120.0
-LEAST_SHARPNESS = 0.012
-LEAST_BRIGHTNESS, MOST_BRIGHTNESS = 45.0, 235.0
-LEAST_CONTRAST = 12.0
-MOST_GLARE = 0.12
+"""Pixels of the picture: what was never photographed cannot be enlarged."""
+LEAST_SHARPNESS = 0.0065
+LEAST_BRIGHTNESS = 39.0
+"""There is no most: a white label in good light is brighter than a burnt-out carton, and glare tells them
+apart."""
+LEAST_CONTRAST = 18.0
+MOST_GLARE = 0.1
+"""Share of burnt-out spots at which the product itself is lost."""
+GLARE_HIDES = 0.02
+"""Share from which on a missing mark may simply be hidden."""
 MOST_GRID = 4.5
-GLARE_HIDES = 0.03
-"""Share of glare from which on a missing mark may simply be hidden."""
+"""`python -m bench.recapture` says what it notices, and which photos it takes for a screen wrongly."""
+
+Problem = tuple[str, str]
+"""What is wrong with the picture, and what helps."""
 
 
 def judge(evidence: Evidence) -> Judged:
@@ -30,33 +42,40 @@ def judge(evidence: Evidence) -> Judged:
     The score is that of the worst: 0.5 at its limit, 1 at twice as good.
     """
     quality = evidence.quality
-    problems = [*_size_problems(evidence), *_light_problems(quality)]
-    score = min(1.0, *(0.5 * value for value in _margins(quality, evidence.product is not None)))
-    values = asdict(quality)
+    size = evidence.image_size if evidence.product else None
+    problems = find_problems(quality, size)
+    score = min(1.0, *(0.5 * value for value in _margins(quality, size)))
+    values = asdict(quality) | ({} if size is None else {"detector_pixels": quality.fill * size})
     if not problems:
         return answer(NAME, Outcome.PASS, "The picture is good enough to judge", score=score, values=values)
     reason = "; ".join(problem for problem, _ in problems)
     return answer(NAME, Outcome.UNCLEAR, reason, *(hint for _, hint in problems), score=score, values=values)
 
 
-def _size_problems(evidence: Evidence) -> list[tuple[str, str]]:
-    quality = evidence.quality
-    if quality.short_side < LEAST_SHORT_SIDE or (evidence.product and quality.fill < LEAST_FILL):
-        return [
-            (
-                f"The product is {quality.short_side:.0f} pixels across",
-                "Move closer: the product should fill at least half of the picture",
-            )
-        ]
+def find_problems(quality: Quality, image_size: int | None) -> list[Problem]:
+    """What keeps a picture from being judged; `image_size`: side of the detector's frame in pixels, None
+    where no product was found."""
+    return [*_size_problems(quality, image_size), *_light_problems(quality)]
+
+
+def _size_problems(quality: Quality, image_size: int | None) -> list[Problem]:
+    hint = "Move closer: the product should fill at least half of the picture"
+    if quality.short_side < LEAST_SHORT_SIDE:
+        return [(f"The product is {quality.short_side:.0f} pixels across", hint)]
+    if image_size is not None and quality.fill < _least_fill(image_size):
+        return [(f"The product takes {quality.fill:.0%} of the picture's length", hint)]
     return []
 
 
-def _light_problems(quality: Quality) -> list[tuple[str, str]]:
+def _least_fill(image_size: int) -> float:
+    """The share of the picture's length that gives the detector enough of the product."""
+    return min(ENOUGH_FILL, LEAST_DETECTOR_PIXELS / image_size)
+
+
+def _light_problems(quality: Quality) -> list[Problem]:
     problems = []
     if quality.brightness < LEAST_BRIGHTNESS:
         problems.append(("The picture is too dark", "Take the picture in brighter light"))
-    elif quality.brightness > MOST_BRIGHTNESS:
-        problems.append(("The picture is overexposed", "Take the picture out of direct light"))
     elif quality.contrast < LEAST_CONTRAST:
         problems.append(("The picture has hardly any contrast", "Clean the lens and use even light"))
     if quality.sharpness < LEAST_SHARPNESS:
@@ -69,18 +88,22 @@ def _light_problems(quality: Quality) -> list[tuple[str, str]]:
             )
         )
     if quality.glare > MOST_GLARE:
-        problems.append(("Glare hides parts of the product", "Avoid glare: tilt the product or the light"))
+        problems.append(
+            (
+                "Glare or too much light hides parts of the product",
+                "Avoid glare and direct light: tilt the product or the light",
+            )
+        )
     return problems
 
 
-def _margins(quality: Quality, product: bool) -> list[float]:
+def _margins(quality: Quality, image_size: int | None) -> list[float]:
     """How many times better than its limit each measure is."""
     return [
         quality.short_side / LEAST_SHORT_SIDE,
-        quality.fill / LEAST_FILL if product else 2.0,
+        2.0 if image_size is None else quality.fill / _least_fill(image_size),
         quality.sharpness / LEAST_SHARPNESS,
         quality.brightness / LEAST_BRIGHTNESS,
-        (255 - quality.brightness) / (255 - MOST_BRIGHTNESS),
         quality.contrast / LEAST_CONTRAST,
         MOST_GLARE / max(quality.glare, 1e-3),
         MOST_GRID / max(quality.grid, 1e-3),

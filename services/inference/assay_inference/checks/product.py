@@ -12,11 +12,15 @@ NAME = "product"
 def judge(evidence: Evidence) -> Judged:
     """Passes when a product was found above its threshold. It never fails: nothing found proves nothing.
 
-    A `gtin` of the caller that names another product, or none of this brand, makes it unclear rather than
-    failed: it is what somebody typed or scanned elsewhere, not what this picture shows. The barcode in the
-    picture is judged by the check `barcode`, which can fail.
+    A `gtin` of the caller that names a product that is not there, or none of this brand, makes it unclear
+    rather than failed: it is what somebody typed or scanned elsewhere, not what this picture shows. The
+    barcode in the picture is judged by the check `barcode`, which can fail.
     """
     product = evidence.product
+    named = evidence.label_of(evidence.gtin)
+    shown = [one.label for one in ([product] if product else evidence.others)]
+    if evidence.gtin is not None and shown and named not in shown:
+        return _not_asked(evidence.gtin, named, shown)
     if product is None:
         return _nothing(evidence)
     score = grade(product.confidence, product.threshold)
@@ -27,26 +31,7 @@ def judge(evidence: Evidence) -> Judged:
         "cut_off": cut_off_sides(product.box, evidence.width, evidence.height),
     }
     if evidence.gtin is not None:
-        named = evidence.label_of(evidence.gtin)
         values |= {"gtin": evidence.gtin, "named": named}
-        if named is None:
-            return answer(
-                NAME,
-                Outcome.UNCLEAR,
-                f"GTIN {evidence.gtin} is not registered to this brand",
-                "Compare the digits under the barcode with the GTIN that was sent",
-                score=0.5,
-                values=values,
-            )
-        if named != product.label:
-            return answer(
-                NAME,
-                Outcome.UNCLEAR,
-                f"The picture shows {product.label!r}, but the GTIN names {named!r}",
-                f"Photograph the product of GTIN {evidence.gtin}, or send the GTIN of this one",
-                score=0.5,
-                values=values,
-            )
     return answer(NAME, Outcome.PASS, f"{product.label!r} was found", score=score, values=values)
 
 
@@ -66,3 +51,17 @@ def _nothing(evidence: Evidence) -> Judged:
             "threshold": best.threshold if best else None,
         },
     )
+
+
+def _not_asked(gtin: str, named: str | None, shown: list[str]) -> Judged:
+    """Products are there, but not the one that the caller named."""
+    labels = sorted(set(shown))
+    values: dict[str, object] = {"gtin": gtin, "named": named, "shown": labels}
+    if named is None:
+        reason = f"GTIN {gtin} is not registered to this brand"
+        hint = "Compare the digits under the barcode with the GTIN that was sent"
+    else:
+        found = ", ".join(repr(label) for label in labels)
+        reason = f"The picture shows {found}, but not {named!r}, which the GTIN names"
+        hint = f"Photograph the product of GTIN {gtin}, or send the GTIN of what the picture shows"
+    return answer(NAME, Outcome.UNCLEAR, reason, hint, score=0.5, values=values)

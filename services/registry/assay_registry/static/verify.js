@@ -3,6 +3,7 @@ import { call } from "./api.js";
 const find = (selector) => document.querySelector(selector);
 const form = find("#verify");
 const words = { genuine: "Genuine", counterfeit: "Counterfeit", inconclusive: "Cannot tell from this picture" };
+const verdicts = { genuine: "#35c58b", counterfeit: "#ff5b4d", inconclusive: "#f0b95b" };
 const colours = { product: "#35c58b", mark: "#4aa3ff", counterfeit: "#ff5b4d" };
 
 for (const input of [form.elements.image, find("#stored")])
@@ -26,24 +27,58 @@ async function verify(file, input) {
 }
 
 function show(answer) {
+  // A verify API from before an upgrade lists none.
+  answer.products ??= [];
   const verdict = find("#verdict");
   verdict.className = answer.verdict;
   verdict.textContent = `${words[answer.verdict]} (${answer.score.toFixed(2)})`;
   find("#guidance").replaceChildren(...answer.guidance.map((text) => element("li", text)));
-  find("#checks tbody").replaceChildren(...answer.checks.map((check) => {
+  find("#details").textContent = `${answer.brand}, model ${answer.model_version}, ${Math.round(answer.timings_ms.total ?? 0)} ms, ${answer.id}`;
+  showChecks(answer.checks);
+  explain(answer.id, 0, answer.products.filter((product) => product.decides));
+  showProducts(answer);
+  find("#answer").hidden = false;
+}
+
+function showChecks(checks) {
+  find("#checks tbody").replaceChildren(...checks.map((check) => {
     const row = document.createElement("tr");
     row.append(element("td", check.name.replaceAll("_", " ")), element("td", check.outcome.replaceAll("_", " "), check.outcome), element("td", check.reason));
     return row;
   }));
-  find("#details").textContent = `${answer.brand}, model ${answer.model_version}, ${Math.round(answer.timings_ms.total ?? 0)} ms, ${answer.id}`;
+}
+
+// Only what was compared with the genuine print has an explanation; it shows once it has come.
+function explain(id, place, [product]) {
   const figure = find("#explanation");
   figure.hidden = true;
   const picture = figure.querySelector("img");
-  // Only what was compared with the genuine print has an explanation.
   picture.onload = () => { figure.hidden = false; };
-  if (answer.checks.some((check) => check.name === "appearance" && check.outcome !== "not_applicable"))
-    picture.src = `/v1/verifications/${answer.id}/explanation`;
-  find("#answer").hidden = false;
+  picture.removeAttribute("src");
+  if (product?.checks.some((check) => check.name === "appearance" && check.outcome !== "not_applicable"))
+    picture.src = `/v1/verifications/${id}/explanation?product=${place}`;
+}
+
+// One product that decides is shown above; of several, each has its line, and its checks and print when chosen.
+function showProducts({ id, products, products_left_out: left = 0 }) {
+  find("#several").hidden = left === 0 && products.length === products.filter((product) => product.decides).length;
+  find("#left-out").textContent = left ? `${left} more ${left === 1 ? "product was" : "products were"} found and not judged.` : "";
+  find("#several tbody").replaceChildren(...products.map((product, place) => {
+    const row = document.createElement("tr");
+    const look = element("button", "Show", "quiet");
+    look.type = "button";
+    look.addEventListener("click", () => {
+      for (const other of row.parentNode.children) other.removeAttribute("aria-current");
+      row.setAttribute("aria-current", "true");
+      showChecks(product.checks);
+      explain(id, place, [product]);
+    });
+    const last = document.createElement("td");
+    last.append(look);
+    row.append(element("td", `${place + 1}. ${product.label}${product.gtin ? ` · ${product.gtin}` : ""}`), element("td", `${words[product.verdict]} (${product.score.toFixed(2)})`, product.verdict), last);
+    if (product.decides) row.setAttribute("aria-current", "true");
+    return row;
+  }));
 }
 
 // The boxes are in pixels of the upright picture, as the browser shows it.
@@ -60,11 +95,15 @@ async function draw(file, answer) {
   pen.lineWidth = Math.max(2, canvas.width / 300);
   pen.font = `${Math.max(14, canvas.width / 50)}px system-ui`;
   const ratio = canvas.width / answer.image.width;
-  for (const { label, role, confidence, box } of answer.detections) {
-    pen.strokeStyle = pen.fillStyle = colours[role];
+  const outline = (box, colour, text) => {
+    pen.strokeStyle = pen.fillStyle = colour;
     pen.strokeRect(box.left * ratio, box.top * ratio, box.width * ratio, box.height * ratio);
-    pen.fillText(`${label} ${confidence.toFixed(2)}`, box.left * ratio + 4, Math.max(box.top * ratio - 6, 16));
-  }
+    pen.fillText(text, box.left * ratio + 4, Math.max(box.top * ratio - 6, 16));
+  };
+  const several = answer.products.length > 1;
+  for (const { label, role, confidence, box } of answer.detections)
+    if (!(several && role === "product")) outline(box, colours[role], `${label} ${confidence.toFixed(2)}`);
+  if (several) answer.products.forEach(({ label, box, verdict }, place) => outline(box, verdicts[verdict], `${place + 1}. ${label}`));
 }
 
 function element(tag, text, className = "") {

@@ -40,3 +40,17 @@ def test_fewer_photos_make_a_heavier_tail() -> None:
     rng = np.random.default_rng(1)
     few, many = (calibrate(np.sort(rng.exponential(size=size))) for size in (20, 400))
     assert few.p_value(12.0) > 3 * many.p_value(12.0)
+
+
+def test_one_odd_photo_does_not_say_how_far_the_others_may_depart() -> None:
+    scores = np.sort(np.random.default_rng(2).exponential(size=62))
+    odd = np.append(scores[:-1], 1000.0)
+    assert calibrate(odd).p_value(12.0) == pytest.approx(calibrate(scores).p_value(12.0))
+    # It still is one photo in sixty-two that departed.
+    assert calibrate(odd).p_value(scores[-2]) == pytest.approx(calibrate(scores).p_value(scores[-2]))
+
+
+@given(st.lists(st.floats(0, 1e3), min_size=1, max_size=7))
+def test_few_scores_have_a_tail_too(scores: list[float]) -> None:
+    calibration = calibrate(np.array(scores))
+    assert 0 < calibration.p_value(2e3) <= calibration.p_value(min(scores)) <= 1

@@ -14,6 +14,7 @@ from assay_shared.appearance.explanation import (
     draw_explanation,
     encode_explanation,
     find_departing,
+    sketch_explanation,
 )
 from assay_shared.appearance.files import (
     MOST_BYTES,
@@ -77,7 +78,7 @@ def test_every_genuine_photo_aligns_and_few_are_doubted(model: AppearanceModel) 
     [
         (shift_hue, ["ink"]),
         (coarsen, ["fineness"]),
-        (blot_out, ["structure 1", "structure 3", "colour 3", "detail 1"]),
+        (blot_out, ["structure 1", "structure 3", "colour 3", "loss 1"]),
     ],
 )
 def test_a_fake_is_doubted_for_its_cause(model: AppearanceModel, forge, causes: list[str]) -> None:  # type: ignore[no-untyped-def]
@@ -116,7 +117,7 @@ def test_the_explanation_outlines_what_was_altered(model: AppearanceModel) -> No
         # The blot, grown by a place and a half: 12 pixels of the frame are some 8 of the art.
         inside = (x > 100 - 16) & (x < 220 + 16) & (y > 200 - 16) & (y < 300 + 16)
         assert inside.mean() > 0.8
-        picture = draw_explanation(model, patch, judgement)
+        picture = draw_explanation(model.reference, sketch_explanation(model, patch, judgement))
         assert picture.shape[0] == HEIGHT
         assert encode_explanation(picture).startswith(b"\xff\xd8")
 
@@ -128,7 +129,8 @@ def test_a_genuine_photo_has_little_outlined(model: AppearanceModel) -> None:
 
 def test_what_is_not_aligned_is_shown_beside_the_genuine_print(model: AppearanceModel) -> None:
     patch = take(draw_art(9), 1)
-    assert draw_explanation(model, patch, model.judge(patch)).shape[0] == HEIGHT
+    sketch = sketch_explanation(model, patch, model.judge(patch))
+    assert draw_explanation(model.reference, sketch).shape[0] == HEIGHT
 
 
 def test_a_product_that_is_no_plane_aligns_by_the_modes_that_its_photos_taught() -> None:

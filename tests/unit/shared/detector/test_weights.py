@@ -53,9 +53,22 @@ def test_other_shapes_names_and_numbers_are_refused(weights_file: Path, tmp_path
     save_file({key: value for key, value in tensors.items() if key != name}, odd)
     with pytest.raises(WeightsInvalid, match="other weights"):
         load_weights(build_detector("yolov5nu", LABELS), odd)
-    save_file(tensors | {name: torch.full_like(tensors[name], float("nan"))}, odd)
-    with pytest.raises(WeightsInvalid, match="not finite"):
-        load_weights(build_detector("yolov5nu", LABELS), odd)
+    for number in ("nan", "inf", "-inf"):
+        save_file(tensors | {name: torch.full_like(tensors[name], float(number))}, odd)
+        with pytest.raises(WeightsInvalid, match="not finite"):
+            load_weights(build_detector("yolov5nu", LABELS), odd)
+    largest = {name: torch.full_like(tensors[name], -torch.finfo(torch.float16).max)}
+    save_file(tensors | largest, odd)
+    load_weights(build_detector("yolov5nu", LABELS), odd)
+
+
+def test_a_files_bytes_are_as_good_as_the_file(weights_file: Path) -> None:
+    one, other = (build_detector("yolov5nu", LABELS) for _ in range(2))
+    load_weights(one, weights_file)
+    load_weights(other, weights_file.read_bytes())
+    assert all(torch.equal(one.state_dict()[key], value) for key, value in other.state_dict().items())
+    with pytest.raises(WeightsInvalid, match="The weights file cannot be read"):
+        load_weights(other, weights_file.read_bytes()[:2000])
 
 
 def test_an_unknown_architecture_is_refused() -> None:

@@ -1,0 +1,1 @@
+"""How well Assay judges: `python -m bench.accuracy`."""

@@ -1,0 +1,80 @@
+"""What limits the judgement, and what it costs, as tables in Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from bench.accuracy.cases import Case
+from bench.accuracy.photos import KINDS
+from bench.accuracy.tables import (
+    Brand,
+    Choice,
+    count_brands,
+    describe,
+    measure_brands,
+    print_head,
+    print_row,
+    read_p,
+)
+
+SHARES = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
+"""Settings of `doubted_share` to show."""
+SIZES = (1, 400, 500, 600, 700, 850, 1000, 1200, 1400, 1600, 1800, 10_000)
+"""Edges of bins of the product's long side, pixels."""
+
+
+def print_shares(brands: Sequence[Brand]) -> None:
+    """What a brand's setting does: genuine doubted, and fakes of each kind caught, of those compared."""
+    print("\nThe setting `doubted_share`: genuine photos doubted and fakes caught, of those compared:\n")
+    print_head(["doubted_share", "genuine doubted", *KINDS, "all kinds"])
+    for share in SHARES:
+
+        def departs(case: Case, share: float = share) -> bool:
+            return case.p is not None and case.p < share
+
+        def chosen(kinds: Sequence[str]) -> Choice:
+            return lambda case: case.compared and case.kind in kinds
+
+        cells = [count_brands(brands, lambda case: case.genuine and case.compared, departs)]
+        cells += [count_brands(brands, chosen([kind]), departs) for kind in KINDS]
+        cells.append(count_brands(brands, chosen(KINDS), departs))
+        print_row(f"{share:g}", [describe(cell, as_share=True) for cell in cells])
+
+
+def print_sizes(brands: Sequence[Brand]) -> None:
+    """Areas by the size of the product, and how many genuine photos can be compared there."""
+    print("\nArea by the product's long side in pixels, adequate pictures, whether compared or not:\n")
+    print_head(["pixels", "genuine", "fakes", "genuine compared", *KINDS, "all kinds"])
+    everything = [Brand(brand.name, brand.results, brand.cases + brand.shrunk) for brand in brands]
+    for low, high in pairwise(SIZES):
+
+        def fits(case: Case, low: int = low, high: int = high) -> bool:
+            return case.adequate and low <= case.long_side < high
+
+        there = [case for brand in everything for case in brand.cases if fits(case)]
+        counts = [sum(case.genuine for case in there), sum(case.fake for case in there)]
+        if not all(counts):
+            continue
+        compared = count_brands(
+            everything, lambda case: case.genuine and fits(case), lambda case: case.compared
+        )
+        cells = [describe(compared, as_share=True)]
+        cells += [describe(measure_brands(everything, read_p, fits, [kind])) for kind in KINDS]
+        cells.append(describe(measure_brands(everything, read_p, fits)))
+        print_row(f"{low}-{high}", [*map(str, counts), *cells])
+
+
+def print_costs(brands: Sequence[Brand]) -> None:
+    """Fitting and judging: aligned photos, seconds, milliseconds, bytes."""
+    print("\n| brand | aligned | fit s | ms a photo | kB | not fitted because |\n|---|---|---|---|---|---|")
+    for brand in brands:
+        one = brand.results
+        spent = [photo.milliseconds for photo in one.measured.values() if photo.appearance is not None]
+        ms = f"{np.median(spent):.0f}" if spent else "-"
+        aligned = f"{one.aligned}/{one.photos}"
+        print(
+            f"| {brand.name} | {aligned} | {one.seconds:.0f} | {ms} | {one.bytes / 1000:.0f} | {one.reason} |"
+        )

@@ -1,0 +1,354 @@
+"""The engine beside what one would build with TorchServe and ultralytics: `python -m bench.engine_peers`.
+
+All servers run at once and are asked in turn, in slices of BENCH_SECONDS (4), so that a busy machine slows
+all alike; those that are not asked sleep. Eight brands at once, eight callers: the peer has a worker a brand.
+Then BENCH_BRANDS (100) brands in turn, two callers: the peer has one worker with a dict of `YOLO` objects.
+Ours is the engine in its TorchServe as it is shipped, a worker a core, and with one worker, which takes least
+memory. Memory is the proportional set size of a whole process tree, Java included, and the processor time of
+a request is the whole tree's too. That is the figure to trust on a busy machine: there eight processes get
+more of it than two do, however well they use it; on a quiet one requests/s follow from it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import numpy as np
+import psutil
+
+from assay_engine import framing
+from assay_engine.framing import Found, Item
+from assay_engine.probe import LABELS, Probe, make_probe
+from assay_engine.settings import count_cores
+from assay_engine.torchserve import find_java
+from assay_engine.torchserve_files import find_torchserve
+from assay_shared import logs
+from bench import peer_torchserve
+from bench.many_brands import VERSION, fill_cache, percentile, slug
+from deploy.local.ports import Ports
+from deploy.local.supervisor import Program, Supervisor
+
+BRANDS = int(os.environ.get("BENCH_BRANDS", "100"))
+SECONDS = float(os.environ.get("BENCH_SECONDS", "4"))
+ROUNDS = int(os.environ.get("BENCH_ROUNDS", "6"))
+AT_ONCE, CALLERS = 8, 2
+HEAD = "".join(f"{name:>12}" for name in ("requests/s", "p50", "CPU each", "memory"))
+START_SECONDS = 600.0
+"""Eight workers that import torch on a busy machine."""
+EIGHT_TARGET, HUNDRED_TARGET, MEMORY_TARGET = 3.0, 2.0, 0.5
+REPOSITORY = Path(__file__).parents[1]
+
+Ask = Callable[[int], None]
+"""Sends one picture of a brand and checks the answer."""
+
+
+@dataclass
+class Server:
+    """A server, how it is asked, and seconds of its requests; `busy`: seconds in which it was asked,
+    `processor`: what it computed in those."""
+
+    name: str
+    ask: Ask
+    pid: int
+    seconds: list[float] = field(default_factory=list)
+    busy: float = 0.0
+    processor: float = 0.0
+
+    @property
+    def rate(self) -> float:
+        """Requests a second."""
+        return len(self.seconds) / self.busy
+
+    @property
+    def cost(self) -> float:
+        """Processor seconds of a request."""
+        return self.processor / len(self.seconds)
+
+
+def main() -> int:
+    """Measures and prints; 0 when all targets are reached."""
+    logs.configure_logs("bench", "ERROR")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        probe = make_probe(folder)
+        fill_cache(folder / "models", probe, BRANDS)
+        eight = compare_eight(folder / "eight", folder / "models", probe)
+        hundred = compare_hundred(folder / "hundred", folder / "models", probe)
+    return 0 if eight and hundred else 1
+
+
+def compare_eight(folder: Path, models: Path, probe: Probe) -> bool:
+    """Eight brands at once."""
+    ports = Ports()
+    supervisor = Supervisor(folder / "logs")
+    http = httpx.Client(trust_env=False, timeout=120)
+    try:
+        ours = ours_program(folder, models, ports, count_cores())
+        peer = peer_program(folder, models, ports, [slug(number) for number in range(AT_ONCE)])
+        supervisor.start([ours, peer])
+        pids = supervisor.pids()
+        servers = [
+            Server("assay", ask_ours(http, ports.get("ours"), probe), pids["ours"]),
+            Server("TorchServe, a worker a brand", ask_peer(http, ports.get("peer"), probe), pids["peer"]),
+        ]
+        run(servers, AT_ONCE, AT_ONCE)
+        memory = [tree_bytes(server.pid) for server in servers]
+    finally:
+        supervisor.stop()
+    print(f"{f'{AT_ONCE} brands at once':30}" + HEAD)
+    show(servers, memory)
+    ratio = servers[0].rate / servers[1].rate
+    print(f"requests/s: {ratio:.2f}x (target >= {EIGHT_TARGET}; more is better)")
+    print(f"by processor time: {servers[1].cost / servers[0].cost:.2f}x", flush=True)
+    return ratio >= EIGHT_TARGET
+
+
+def compare_hundred(folder: Path, models: Path, probe: Probe) -> bool:
+    """Many brands in turn."""
+    ports = Ports()
+    supervisor = Supervisor(folder / "logs")
+    http = httpx.Client(trust_env=False, timeout=120)
+    titles = {
+        "ours": "assay, a worker a core",
+        "one": "assay, one worker",
+        "peer": "one worker, a dict of YOLO",
+    }
+    try:
+        supervisor.start(
+            [
+                ours_program(folder, models, ports, count_cores()),
+                ours_program(folder, models, ports, 1, "one"),
+                peer_program(folder, models, ports, None),
+            ]
+        )
+        pids = supervisor.pids()
+        asks = [
+            ask_ours(http, ports.get("ours"), probe),
+            ask_ours(http, ports.get("one"), probe),
+            ask_peer(http, ports.get("peer"), probe, many=True),
+        ]
+        servers = [
+            Server(title, ask, pids[name]) for (name, title), ask in zip(titles.items(), asks, strict=True)
+        ]
+        before = [tree_bytes(server.pid) for server in servers]
+        cold = [warm_all(server) for server in servers]
+        run(servers, BRANDS, CALLERS)
+        memory = [tree_bytes(server.pid) for server in servers]
+    finally:
+        supervisor.stop()
+    print(f"{f'{BRANDS} brands in turn':30}" + HEAD)
+    show(servers, memory)
+    for server, empty, full, first in zip(servers, before, memory, cold, strict=True):
+        warm = percentile(server.seconds, 50)
+        print(
+            f"  {server.name:28}{(full - empty) / BRANDS / 1e6:6.1f} MB a brand; a first request adds "
+            f"{percentile(first, 50) - warm:.0f} ms (p50), {percentile(first, 99) - warm:.0f} ms (p99)"
+        )
+    rates = [server.rate / servers[-1].rate for server in servers[:-1]]
+    shares = [one / memory[-1] for one in memory[:-1]]
+    for server, rate, share in zip(servers, rates, shares, strict=False):
+        print(
+            f"{server.name}: requests/s {rate:.2f}x (target >= {HUNDRED_TARGET}), by processor time"
+            f" {servers[-1].cost / server.cost:.2f}x; memory {share:.2f}x (target <= {MEMORY_TARGET})"
+        )
+    return any(
+        rate >= HUNDRED_TARGET and share <= MEMORY_TARGET for rate, share in zip(rates, shares, strict=True)
+    )
+
+
+def ours_program(folder: Path, models: Path, ports: Ports, workers: int, name: str = "ours") -> Program:
+    """The engine in TorchServe; its disk tier holds all brands, so it asks no store."""
+    home = folder / name
+    home.mkdir(parents=True)
+    (home / "models").symlink_to(models)
+    return Program(
+        name,
+        [sys.executable, "-m", "assay_engine.torchserve"],
+        {
+            **base_environment(),
+            "S3_ENDPOINT": "http://127.0.0.1:9",
+            "S3_ACCESS_KEY": "none",
+            "S3_SECRET_KEY": "none",
+            "ASSAY_DATA_DIR": str(home),
+            "ASSAY_ENGINE_WORKERS": str(workers),
+            "ASSAY_ENGINE_DEVICE": "cpu",
+            "ASSAY_ENGINE_DISK_BYTES": str(1 << 40),
+            "ASSAY_ENGINE_MEMORY_BYTES": str(2 << 30),
+            "ASSAY_TORCHSERVE_PORT": str(ports.get(name)),
+            "ASSAY_TORCHSERVE_MANAGEMENT_PORT": str(ports.get(f"{name}-management")),
+            "ASSAY_TORCHSERVE_METRICS_PORT": str(ports.get(f"{name}-metrics")),
+        },
+        home,
+        ready=answers(f"http://127.0.0.1:{ports.get(name)}/predictions/engine", framing.write_request([])),
+        ready_seconds=START_SECONDS,
+    )
+
+
+def peer_program(folder: Path, models: Path, ports: Ports, brands: list[str] | None) -> Program:
+    """TorchServe with a model a brand, or with one for all."""
+    home = folder / "peer"
+    (home / "store").mkdir(parents=True)
+    for brand in brands or []:
+        weights = models / brand / VERSION / "model.safetensors"
+        peer_torchserve.write_model(home / "store", brand, peer_torchserve.ONE_BRAND, weights)
+    if brands is None:
+        peer_torchserve.write_model(home / "store", "many", peer_torchserve.MANY_BRANDS, None)
+    threads = count_cores() if brands is None else 1
+    last = brands[-1] if brands else "many"
+    picture = np.zeros((480, 640, 3), np.uint8).tobytes()
+    probe = picture if brands else slug(0).ljust(32).encode() + picture
+    return Program(
+        "peer",
+        peer_torchserve.command(home, find_torchserve(), find_java(), ports, "peer"),
+        {
+            **base_environment(),
+            "OMP_NUM_THREADS": str(threads),
+            "PEER_MODELS": str(models),
+            "PEER_LABELS": str(LABELS),
+        },
+        home,
+        ready=answers(f"http://127.0.0.1:{ports.get('peer')}/predictions/{last}", probe),
+        ready_seconds=START_SECONDS,
+    )
+
+
+def base_environment() -> dict[str, str]:
+    """What all servers get: no spinning threads, no calls home."""
+    return {
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
+        "HOME": str(Path.home()),
+        "JAVA_HOME": str(Path(find_java()).parents[1]),
+        "PYTHONPATH": os.pathsep.join(
+            str(REPOSITORY / name) for name in ("shared", "services/inference", ".")
+        ),
+        "OMP_WAIT_POLICY": "PASSIVE",
+        "YOLO_OFFLINE": "1",
+        "YOLO_AUTOINSTALL": "0",
+    }
+
+
+def answers(url: str, body: bytes) -> Callable[[str], bool]:
+    """Whether a server answers a request with 200."""
+
+    def ask(_log: str) -> bool:
+        try:
+            headers = {"Content-Type": framing.CONTENT_TYPE}
+            return httpx.post(url, content=body, headers=headers, timeout=60, trust_env=False).is_success
+        except httpx.HTTPError:
+            return False
+
+    return ask
+
+
+def ask_ours(http: httpx.Client, port: int, probe: Probe) -> Ask:
+    """One picture in one frame."""
+
+    def ask(number: int) -> None:
+        frame = framing.write_request([Item(slug(number), VERSION, probe.pictures[0])])
+        headers = {"Content-Type": framing.CONTENT_TYPE}
+        answer = http.post(f"http://127.0.0.1:{port}/predictions/engine", content=frame, headers=headers)
+        [found] = framing.read_response(answer.raise_for_status().content)
+        assert isinstance(found, Found), found
+
+    return ask
+
+
+def ask_peer(http: httpx.Client, port: int, probe: Probe, *, many: bool = False) -> Ask:
+    """The same picture, without the grey borders that ours has."""
+    picture = np.ascontiguousarray(probe.pictures[0][80:560]).tobytes()
+
+    def ask(number: int) -> None:
+        name, body = ("many", slug(number).ljust(32).encode() + picture) if many else (slug(number), picture)
+        headers = {"Content-Type": framing.CONTENT_TYPE}
+        answer = http.post(f"http://127.0.0.1:{port}/predictions/{name}", content=body, headers=headers)
+        assert len(answer.raise_for_status().content) % 24 == 0
+
+    return ask
+
+
+def warm_all(server: Server) -> list[float]:
+    """Asks each brand for the first time; seconds of each."""
+    times = []
+    for number in range(BRANDS):
+        started = time.perf_counter()
+        server.ask(number)
+        times.append(time.perf_counter() - started)
+    return times
+
+
+def run(servers: list[Server], brands: int, callers: int) -> None:
+    """Asks all servers in turn, ROUNDS times and once before that for warmth."""
+    for turn in range(ROUNDS + 1):
+        for server in servers:
+            before = tree_processor(server.pid)
+            seconds, busy = ask_for_a_while(server.ask, brands, callers)
+            if turn:
+                server.processor += tree_processor(server.pid) - before
+                server.seconds += seconds
+                server.busy += busy
+
+
+def ask_for_a_while(ask: Ask, brands: int, callers: int) -> tuple[list[float], float]:
+    """Callers that each ask again once they are answered, a brand after another; seconds of each request, and
+    in all."""
+    numbers = itertools.cycle(range(brands))
+    lock = threading.Lock()
+    times: list[float] = []
+    failures: list[BaseException] = []
+    begun = time.perf_counter()
+
+    def call() -> None:
+        try:
+            while time.perf_counter() < begun + SECONDS:
+                with lock:
+                    number = next(numbers)
+                started = time.perf_counter()
+                ask(number)
+                times.append(time.perf_counter() - started)
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=call) for _ in range(callers)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failures:
+        raise failures[0]
+    return times, time.perf_counter() - begun
+
+
+def tree_processor(pid: int) -> float:
+    """Processor seconds of a process and all below it, so far."""
+    process = psutil.Process(pid)
+    times = [one.cpu_times() for one in [process, *process.children(recursive=True)]]
+    return float(sum(spent.user + spent.system for spent in times))
+
+
+def tree_bytes(pid: int) -> int:
+    """Proportional set size of a process and all below it."""
+    process = psutil.Process(pid)
+    return sum(int(one.memory_full_info().pss) for one in [process, *process.children(recursive=True)])
+
+
+def show(servers: list[Server], memory: list[int]) -> None:
+    """A line a server."""
+    for server, size in zip(servers, memory, strict=True):
+        print(
+            f"  {server.name:28}{server.rate:12.1f}{percentile(server.seconds, 50):9.0f} ms"
+            f"{server.cost * 1000:9.0f} ms{size / 1e6:9.0f} MB",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,131 @@
+"""Pictures that wait for the engine: brands take turns, whatever one of them sends."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from assay_engine.framing import Found, Item
+from assay_inference.shares import Shares
+
+
+@dataclass(eq=False)
+class Waiting:
+    """A picture and whoever waits for its answer.
+
+    `tries`: how often it was sent in vain; `alone`: its last try took a worker along, so it shares no batch;
+    `avoid`: the host where that was.
+    """
+
+    item: Item
+    deadline: float
+    answer: asyncio.Future[Found]
+    since: float = field(default_factory=time.monotonic)
+    tries: int = 0
+    alone: bool = False
+    avoid: str = ""
+
+    @property
+    def given_up(self) -> bool:
+        """Whether nobody waits for it any more."""
+        return self.answer.done() or time.monotonic() >= self.deadline
+
+
+class FairQueue:
+    """First in, first out within a brand; between brands one picture each in turn (round robin: each picture
+    costs the same, so no deficits need to be carried).
+
+    A brand that comes anew is served before those that have had a turn, as sparse flows are in FQ-CoDel (RFC
+    8290): it does not wait behind a flood's next picture. Having had its turn it lines up behind the others,
+    even if nothing of it waits then, so that coming again at once gains nothing.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.shares = Shares(limit)
+        self._lines: dict[str, deque[Waiting]] = {}
+        self._new: OrderedDict[str, None] = OrderedDict()
+        self._served: OrderedDict[str, None] = OrderedDict()
+
+    def __len__(self) -> int:
+        return self.shares.total
+
+    def counts(self) -> dict[str, int]:
+        """How many pictures of each brand wait."""
+        return {brand: len(line) for brand, line in self._lines.items() if line}
+
+    def add(self, waiting: Waiting) -> None:
+        """Queues a picture; whether there is room was asked before."""
+        brand = waiting.item.brand
+        if brand not in self._lines:
+            self._new[brand] = None
+        self._lines.setdefault(brand, deque()).append(waiting)
+        self.shares.add(brand)
+
+    def put_back(self, waiting: Waiting) -> None:
+        """Queues a picture that was taken in vain, before all others."""
+        brand = waiting.item.brand
+        self._served.pop(brand, None)
+        self._new[brand] = None
+        self._new.move_to_end(brand, last=False)
+        self._lines.setdefault(brand, deque()).appendleft(waiting)
+        self.shares.add(brand)
+
+    def take(self, limit: int, may: Callable[[Waiting], bool]) -> list[Waiting]:
+        """The next pictures, at most `limit`, of the brands whose oldest picture `may` go; those that nobody
+        waits for any more are dropped. One that must be alone comes alone."""
+        batch: list[Waiting] = []
+        progress = True
+        while progress and len(batch) < limit:
+            progress = False
+            for brand in [*self._new, *self._served]:
+                if len(batch) == limit:
+                    break
+                head = self._find_head(brand)
+                if head is None:
+                    self._forget(brand)
+                elif not (head.alone and batch) and may(head):
+                    batch.append(self._pop(brand))
+                    self._end_turn(brand)
+                    if head.alone:
+                        return batch
+                    progress = True
+        return batch
+
+    def clean(self) -> None:
+        """Drops what nobody waits for any more, wherever it stands."""
+        for brand, line in self._lines.items():
+            kept = deque(waiting for waiting in line if not waiting.given_up)
+            for _ in range(len(line) - len(kept)):
+                self.shares.remove(brand)
+            self._lines[brand] = kept
+
+    def drain(self) -> Iterator[Waiting]:
+        """Takes everything."""
+        for brand in list(self._lines):
+            while self._lines[brand]:
+                yield self._pop(brand)
+            self._forget(brand)
+
+    def _find_head(self, brand: str) -> Waiting | None:
+        """A brand's oldest picture that somebody waits for; those before it are dropped."""
+        line = self._lines[brand]
+        while line and line[0].given_up:
+            self._pop(brand)
+        return line[0] if line else None
+
+    def _pop(self, brand: str) -> Waiting:
+        self.shares.remove(brand)
+        return self._lines[brand].popleft()
+
+    def _end_turn(self, brand: str) -> None:
+        self._new.pop(brand, None)
+        self._served[brand] = None
+        self._served.move_to_end(brand)
+
+    def _forget(self, brand: str) -> None:
+        del self._lines[brand]
+        self._new.pop(brand, None)
+        self._served.pop(brand, None)

@@ -1,0 +1,66 @@
+"""How fast a host answers, learnt from its answers: what batch is worth while, how long a queue lasts."""
+
+from __future__ import annotations
+
+import math
+
+MEMORY = 0.98
+"""Weight of the past at each answer: about the last fifty count."""
+SMOOTHING = 0.1
+FIXED_SHARE = 1 / 8
+"""Of a batch's time that may be its fixed cost (the way there, starting kernels); a larger batch only delays
+whoever is in it. A GPU gets large batches so, a CPU, where each picture costs the same, single pictures."""
+LONGEST_SECONDS = 0.1
+"""That a batch of several may take; whoever comes meanwhile waits for it."""
+ENOUGH = 8
+"""Answers until there is an opinion."""
+SPREAD = 0.02
+"""Variance of batch sizes below which they say nothing about what one more picture costs."""
+
+
+class Pace:
+    """A straight line through (pictures, seconds) of a host's answers, the older ones fading."""
+
+    def __init__(self) -> None:
+        self._weight = self._n = self._t = self._nn = self._nt = 0.0
+        self._answers = 0
+        self._limit: int | None = None
+        self.seconds_per_picture: float | None = None
+        self.seconds_per_request: float | None = None
+
+    def note(self, pictures: int, seconds: float) -> None:
+        """A request of so many warm pictures took so long."""
+        self._answers += 1
+        self._weight = self._weight * MEMORY + 1
+        self._n = self._n * MEMORY + pictures
+        self._t = self._t * MEMORY + seconds
+        self._nn = self._nn * MEMORY + pictures * pictures
+        self._nt = self._nt * MEMORY + pictures * seconds
+        self.seconds_per_picture = _blend(self.seconds_per_picture, seconds / pictures)
+        self.seconds_per_request = _blend(self.seconds_per_request, seconds)
+
+    def choose_batch(self, most: int) -> int:
+        """Pictures in one request, 1 to `most`: as many as are worth while, in LONGEST_SECONDS."""
+        if self.seconds_per_picture is None:
+            return most
+        most = max(1, min(most, int(LONGEST_SECONDS / self.seconds_per_picture)))
+        return min(most, self._find_worthwhile(most))
+
+    def _find_worthwhile(self, most: int) -> int:
+        """`most` until enough is known. Where all batches have had one size for long, twice that is tried."""
+        if self._answers < ENOUGH:
+            return most
+        mean = self._n / self._weight
+        variance = self._nn / self._weight - mean * mean
+        if variance < SPREAD:
+            return 2 * (self._limit or most)
+        slope = (self._nt / self._weight - mean * self._t / self._weight) / variance
+        fixed = max(0.0, self._t / self._weight - slope * mean)
+        # fixed / (fixed + n * slope) <= FIXED_SHARE
+        wanted = fixed / slope * (1 / FIXED_SHARE - 1) if slope > 0 else most
+        self._limit = max(1, math.ceil(min(wanted, most)))
+        return self._limit
+
+
+def _blend(known: float | None, new: float) -> float:
+    return new if known is None else known + SMOOTHING * (new - known)

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from assay_shared.appearance.alignment import Aligned
+from assay_shared.appearance.unexplained import TILE, map_unexplained
+
+Floats = npt.NDArray[np.float32]
+SIDE = 240
+JUDGED = np.ones((SIDE, SIDE), bool)
+WORD = (slice(104, 128), slice(80, 160))
+
+
+def draw(text: str = "GENUINE") -> Floats:
+    """Detail of small print (SIDE, SIDE), grey values off their mean."""
+    canvas = np.zeros((SIDE, SIDE), np.uint8)
+    for row in range(30, SIDE, 30):
+        cv2.putText(
+            canvas, text if row == 120 else "10 MG N20", (80, row), cv2.FONT_HERSHEY_SIMPLEX, 0.55, 90, 1
+        )
+    smooth = cv2.GaussianBlur(canvas.astype(np.float32), (0, 0), 1.0)
+    return np.asarray(smooth - cv2.GaussianBlur(smooth, (0, 0), 12.0), np.float32)
+
+
+def align() -> Aligned:
+    """An alignment that left nothing to explain."""
+    cells = SIDE // 16
+    return Aligned(
+        pixels=np.zeros((SIDE, SIDE, 3), np.uint8),
+        seen=JUDGED,
+        homography=np.eye(3),
+        bend=np.zeros(0, np.float32),
+        residual=np.zeros((cells, cells, 2), np.float32),
+        weights=np.ones((cells, cells), np.float32),
+        agreement=0.95,
+        density=1.5,
+    )
+
+
+def leave(ours: Floats) -> float:
+    """The mean energy left of the middle line's print."""
+    energy = map_unexplained(ours, draw(), JUDGED, align())
+    rows, columns = (slice(part.start // TILE, part.stop // TILE) for part in WORD)
+    return float(np.nanmean(energy[rows, columns]))
+
+
+def move(detail: Floats) -> Floats:
+    return np.roll(detail, 1, (0, 1))
+
+
+def soften(detail: Floats) -> Floats:
+    return np.asarray(cv2.GaussianBlur(detail, (0, 0), 0.7), np.float32)
+
+
+def fade(detail: Floats) -> Floats:
+    return np.asarray(0.93 * detail, np.float32)
+
+
+@pytest.mark.parametrize("change", [move, soften, fade])
+def test_what_a_camera_does_is_explained_and_another_word_is_not(change: Callable[[Floats], Floats]) -> None:
+    assert leave(change(draw())) < 0.1 * leave(draw("GENIUNE"))
+    assert leave(change(draw("GENIUNE"))) > 0.4 * leave(draw("GENIUNE"))
+
+
+def test_what_is_not_judged_is_nan() -> None:
+    judged = JUDGED.copy()
+    judged[:, : SIDE // 2] = False
+    energy = map_unexplained(draw(), draw(), judged, align())
+    assert np.isnan(energy[:, : SIDE // 2 // TILE]).all()
+    assert np.isfinite(energy[:, SIDE // 2 // TILE :]).all()
