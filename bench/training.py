@@ -96,6 +96,10 @@ def _settle(name: str, brand: BenchBrand, arguments: argparse.Namespace) -> Task
         "test": sorted(item.sha256 for item in brand.test),
         "device": arguments.device,
     }
+    if name == PEER:
+        # It ends when it is as good as the base.
+        base = _read(_settle(BASE, brand, arguments).path)
+        settings["goal"] = None if base is None else find_goal(base)
     key = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
     path = arguments.folder / "results" / brand.name / f"{key}.json"
     return Task(name, brand, options, recipe, settings, path)
