@@ -16,6 +16,7 @@ from assay_shared.appearance.patches import Pixels
 from assay_shared.appearance.proportions import Plane
 from assay_shared.appearance.reference import make_reference
 from assay_shared.appearance.robust import Gaussian, Regression
+from assay_shared.appearance.significance import Significance
 from assay_shared.appearance.spots import Spots
 from assay_shared.appearance.standard import Standard
 from assay_shared.appearance.statistics import CAUSES, Statistics
@@ -57,10 +58,8 @@ def pack_appearance(model: AppearanceModel) -> bytes:
         "limits": np.array([model.limits.density, model.limits.softness, model.limits.agreement]),
         **{f"fine.{name}": getattr(statistics.fine, name) for name in REGRESSION},
         **{f"spots.{name}": getattr(statistics.spots, name).astype(np.float16) for name in SPOTS},
-        **{f"standard.{name}": getattr(model.standard.usual, name) for name in REGRESSION},
-        "standard.above": model.standard.spread,
+        **_list_significance(model.significance),
     }
-    arrays |= _list_calibrations(model.calibrations, model.joint)
     return _save(arrays)
 
 
@@ -69,9 +68,7 @@ def pack_whole(model: WholeModel) -> bytes:
     arrays: Arrays = {
         "format": np.array([WHOLE_FORMAT]),
         "density": np.array([model.density]),
-        **{f"standard.{name}": getattr(model.standard.usual, name) for name in REGRESSION},
-        "standard.above": model.standard.spread,
-        **_list_calibrations(model.calibrations, model.joint),
+        **_list_significance(model.significance),
     }
     for trait, usual in model.usual.items():
         arrays |= {f"{trait}.mean": usual.mean, f"{trait}.precision": usual.precision}
@@ -118,20 +115,16 @@ def _build(arrays: Mapping[str, npt.NDArray[np.generic]]) -> AppearanceModel:
         stretch_spread=float(stretch[1]),
         spots=Spots(**{name: np.asarray(arrays[f"spots.{name}"], np.float32) for name in SPOTS}),
     )
-    calibrations, joint = _take_calibrations(arrays, CAUSES)
     reference = make_reference(_decompress(arrays["reference"], cv2.IMREAD_COLOR), np.asarray(mask), modes)
     return AppearanceModel(
         reference,
         statistics,
-        _take_standard(arrays),
-        calibrations,
-        joint,
+        _take_significance(arrays, CAUSES),
         Limits(*(float(limit) for limit in limits)),
     )
 
 
 def _build_whole(arrays: Mapping[str, npt.NDArray[np.generic]]) -> WholeModel:
-    calibrations, joint = _take_calibrations(arrays, TRAITS)
     usual = {
         trait: Gaussian(
             np.asarray(arrays[f"{trait}.mean"], np.float64),
@@ -140,30 +133,30 @@ def _build_whole(arrays: Mapping[str, npt.NDArray[np.generic]]) -> WholeModel:
         for trait in TRAITS
     }
     density = float(np.asarray(arrays["density"], np.float64)[0])
-    return WholeModel(usual, _take_standard(arrays), calibrations, joint, density)
+    return WholeModel(usual, _take_significance(arrays, TRAITS), density)
 
 
-def _list_calibrations(calibrations: Mapping[str, Calibration], joint: Calibration) -> Arrays:
+def _list_significance(significance: Significance) -> Arrays:
+    standard, calibrations = significance.standard, significance.calibrations
     return {
-        f"calibration.{name}": np.append([one.edge, one.scale, one.count, one.beyond], one.scores)
-        for name, one in (*calibrations.items(), ("joint", joint))
+        **{f"standard.{name}": getattr(standard.usual, name) for name in REGRESSION},
+        "standard.above": standard.spread,
+        **{
+            f"calibration.{name}": np.append([one.edge, one.scale, one.count, one.beyond], one.scores)
+            for name, one in (*calibrations.items(), ("joint", significance.joint))
+        },
     }
 
 
-def _take_calibrations(
-    arrays: Mapping[str, npt.NDArray[np.generic]], names: Sequence[str]
-) -> tuple[dict[str, Calibration], Calibration]:
+def _take_significance(arrays: Mapping[str, npt.NDArray[np.generic]], names: Sequence[str]) -> Significance:
+    usual = {name: np.asarray(arrays[f"standard.{name}"], np.float64) for name in REGRESSION}
+    standard = Standard(Regression(**usual), np.asarray(arrays["standard.above"], np.float64))
     found = {}
     for name in (*names, "joint"):
         edge, scale, count, beyond, *scores = np.asarray(arrays[f"calibration.{name}"], np.float64)
         found[name] = Calibration(np.array(scores), float(edge), float(scale), int(count), int(beyond))
     joint = found.pop("joint")
-    return found, joint
-
-
-def _take_standard(arrays: Mapping[str, npt.NDArray[np.generic]]) -> Standard:
-    usual = {name: np.asarray(arrays[f"standard.{name}"], np.float64) for name in REGRESSION}
-    return Standard(Regression(**usual), np.asarray(arrays["standard.above"], np.float64))
+    return Significance(standard, found, joint)
 
 
 def _save(arrays: Arrays) -> bytes:

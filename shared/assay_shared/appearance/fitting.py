@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from assay_shared.appearance.alignment import Aligned, align_patch
-from assay_shared.appearance.calibration import calibrate
 from assay_shared.appearance.measures import Measures, measure
 from assay_shared.appearance.model import LEAST_COVERED, AppearanceModel, Limits, find_conditions
 from assay_shared.appearance.patches import Patch
@@ -22,9 +21,9 @@ from assay_shared.appearance.reference import (
     merge,
     read_sources,
 )
-from assay_shared.appearance.standard import join, standardise_without
+from assay_shared.appearance.significance import fit_significance
 from assay_shared.appearance.statistics import CAUSES, fit_statistics
-from assay_shared.appearance.whole import WholeModel, fit_whole
+from assay_shared.appearance.whole import LEAST_DENSITY_SHARE, WholeModel, fit_whole
 
 FOLDS = 5
 LEAST_PHOTOS = 15
@@ -93,13 +92,10 @@ def _fit_aligned(patches: Sequence[Patch], groups: Sequence[str]) -> Fit:
             own = statistics.score(measured[i])
             scores[i] = [own[cause] for cause in CAUSES]
     conditions = np.stack([find_conditions(one) for one in measured])
-    standard, standardised = standardise_without(scores, conditions, names)
     model = AppearanceModel(
         reference,
         fit_statistics(measured),
-        standard,
-        {cause: calibrate(column) for cause, column in zip(CAUSES, standardised.T, strict=True)},
-        calibrate(join(standardised)),
+        fit_significance(scores, conditions, CAUSES, names),
         _find_limits(measured),
     )
     return Fit(model, "", count, len(measured))
@@ -146,7 +142,7 @@ def _find_limits(measured: Sequence[Measures]) -> Limits:
     soft = np.array([one.softness[0] for one in measured])
     soft = soft[np.isfinite(soft)]
     return Limits(
-        density=0.8 * float(density.min()),
+        density=LEAST_DENSITY_SHARE * float(density.min()),
         softness=1.25 * float(soft.max()) if len(soft) else np.inf,
         agreement=0.7 * min(one.agreement for one in measured),
     )

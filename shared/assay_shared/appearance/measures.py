@@ -60,12 +60,14 @@ def measure(aligned: Aligned, patch: Patch, reference: Reference) -> Measures:
     expected = [
         np.float32(gain) * band for gain, band in zip(np.exp(transfer[0]), reference.bands, strict=True)
     ]
-    structure, detail = _map_detail(bands, expected, np.asarray(judged))
+    ours, theirs = _add(bands), _add(expected)
+    structure = _map_structure(ours, theirs, np.asarray(judged))
+    detail = _map_detail(bands[0] + bands[1], expected[0] + expected[1], np.asarray(judged))
     maps = np.stack([structure, *_map_colour(lit, reference), detail, *_map_shift(aligned)])
     maps[:, _pool(judged.astype(np.float32)) < 0.5] = np.nan
     return Measures(
         maps=maps,
-        unexplained=map_unexplained(_add(bands), _add(expected), np.asarray(judged), aligned),
+        unexplained=map_unexplained(ours, theirs, np.asarray(judged), aligned),
         transfer=transfer,
         softness=_measure_outside(aligned, patch, reference),
         inks=lit.inks.astype(np.float32).ravel(),
@@ -79,15 +81,21 @@ def measure(aligned: Aligned, patch: Patch, reference: Reference) -> Measures:
     )
 
 
-def _map_detail(ours: list[Floats], theirs: list[Floats], judged: Flags) -> tuple[Floats, Floats]:
-    """Local correlation and local energy of bands against the expected ones: each (rows, columns)."""
+def _map_structure(ours: Floats, theirs: Floats, judged: Flags) -> Floats:
+    """What local correlation of all detail (h, w) with the expected lacks of 1: (rows, columns)."""
     weight = judged.astype(np.float32)
-    one, other = _add(ours) * weight, _add(theirs) * weight
+    one, other = ours * weight, theirs * weight
     product, a, b = _pool(one * other), _pool(one * one), _pool(other * other)
     structure = 1 - (product + _NOISE) / np.sqrt((a + _NOISE) * (b + _NOISE))
-    fine, expected = (ours[0] + ours[1]) * weight, (theirs[0] + theirs[1]) * weight
+    return np.asarray(structure, np.float32)
+
+
+def _map_detail(ours: Floats, theirs: Floats, judged: Flags) -> Floats:
+    """Local energy of fine detail (h, w) by the expected one's, as a logarithm: (rows, columns)."""
+    weight = judged.astype(np.float32)
+    fine, expected = ours * weight, theirs * weight
     detail = np.log((_pool(fine * fine) + _FAINT) / (_pool(expected * expected) + _FAINT))
-    return structure.astype(np.float32), detail.astype(np.float32)
+    return np.asarray(detail, np.float32)
 
 
 def _add(bands: list[Floats]) -> Floats:

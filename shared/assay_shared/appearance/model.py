@@ -8,11 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from assay_shared.appearance.alignment import Aligned, align_patch
-from assay_shared.appearance.calibration import Calibration
 from assay_shared.appearance.measures import Measures, measure
 from assay_shared.appearance.patches import Doubles, Patch
 from assay_shared.appearance.reference import Reference
-from assay_shared.appearance.standard import Standard, join
+from assay_shared.appearance.significance import Significance
 from assay_shared.appearance.statistics import Statistics
 
 LEAST_COVERED = 0.8
@@ -35,14 +34,11 @@ class Limits:
 
 @dataclass(frozen=True)
 class AppearanceModel:
-    """A product's reference and statistics; how genuine photos score; a calibration for each cause and of all
-    causes joined."""
+    """A product's reference and statistics; what scores mean; what genuine photos were like."""
 
     reference: Reference
     statistics: Statistics
-    standard: Standard
-    calibrations: Mapping[str, Calibration]
-    joint: Calibration
+    significance: Significance
     limits: Limits
 
     def judge(self, patch: Patch) -> Judgement:
@@ -52,13 +48,7 @@ class AppearanceModel:
             return Judgement()
         measures = measure(aligned, patch, self.reference)
         scores = self.statistics.score(measures)
-        row = np.array([[scores[cause] for cause in self.calibrations]])
-        standardised = self.standard.standardise(row, find_conditions(measures)[None])[0]
-        causes = {
-            cause: calibration.p_value(float(score))
-            for (cause, calibration), score in zip(self.calibrations.items(), standardised, strict=True)
-        }
-        p = self.joint.p_value(float(join(standardised)))
+        p, causes = self.significance.find_p_values(scores, find_conditions(measures))
         return Judgement(p, causes, aligned, measures)
 
 

@@ -13,11 +13,10 @@ import cv2
 import numpy as np
 
 from assay_shared.appearance.alignment import FRAME
-from assay_shared.appearance.calibration import Calibration, calibrate
 from assay_shared.appearance.fineness import split_bands
 from assay_shared.appearance.patches import Doubles, Flags, Patch, to_grey
 from assay_shared.appearance.robust import Gaussian, fit_gaussian
-from assay_shared.appearance.standard import Standard, join, standardise_without
+from assay_shared.appearance.significance import Significance, fit_significance
 
 TRAITS = ("colour", "fineness")
 """Quantiles of the logarithms of red by green and of yellow by blue; logarithms of the energy of each band of
@@ -29,30 +28,25 @@ SMALL = 256
 """Pixels of the long side at which colours are looked at."""
 FLOOR = 0.02
 LEAST_DENSITY_SHARE = 0.8
+"""Of the least that genuine photos have."""
 _DARK = 0.01
 _FAINT = 0.5
 
 
 @dataclass(frozen=True)
 class WholeModel:
-    """A product's usual traits, each a Gaussian; how genuine photos score; a calibration for each trait and
-    of both joined. `density`: photo pixels of a patch by FRAME at least."""
+    """A product's usual traits, each a Gaussian; what their scores mean. `density`: photo pixels of a patch
+    by FRAME at least."""
 
     usual: Mapping[str, Gaussian]
-    standard: Standard
-    calibrations: Mapping[str, Calibration]
-    joint: Calibration
+    significance: Significance
     density: float
 
     def judge(self, patch: Patch) -> WholeJudgement:
         """Judges the product in a patch."""
-        scores = _score(self.usual, [describe_whole(patch)])
-        standardised = self.standard.standardise(scores, np.zeros((1, 1)))[0]
-        causes = {
-            trait: self.calibrations[trait].p_value(float(score))
-            for trait, score in zip(TRAITS, standardised, strict=True)
-        }
-        return WholeJudgement(self.joint.p_value(float(join(standardised))), causes, measure_density(patch))
+        [scores] = _score(self.usual, [describe_whole(patch)])
+        p, causes = self.significance.find_p_values(dict(zip(TRAITS, scores, strict=True)), np.zeros(1))
+        return WholeJudgement(p, causes, measure_density(patch))
 
 
 @dataclass(frozen=True)
@@ -99,12 +93,9 @@ def fit_whole(patches: Sequence[Patch], groups: Sequence[str]) -> WholeModel:
         own = [place for place, name in enumerate(groups) if name == group]
         others = _fit_usual([one for one, name in zip(traits, groups, strict=True) if name != group])
         scores[own] = _score(others, [traits[place] for place in own])
-    standard, standardised = standardise_without(scores, np.zeros((len(patches), 1)), groups)
     return WholeModel(
         usual=_fit_usual(traits),
-        standard=standard,
-        calibrations={t: calibrate(column) for t, column in zip(TRAITS, standardised.T, strict=True)},
-        joint=calibrate(join(standardised)),
+        significance=fit_significance(scores, np.zeros((len(patches), 1)), TRAITS, groups),
         density=LEAST_DENSITY_SHARE * min(measure_density(patch) for patch in patches),
     )
 
