@@ -2,10 +2,10 @@
 
 Where a brand's bytes live, and who frees them:
 
-    resident   `BrandDetector`s, ready to compute       a `Tier`: the one owner, here called `_resident`
-    host       verified files in memory; only where     a `Tier`, `_host`
+    resident   `BrandDetector`s, ready to compute       a `Tier`, `Engine.resident`
+    host       verified files in memory; only where     a `Tier`, `Engine._host`
                the runtime computes on a device
-    disk       files in a folder, shared by workers     a `Tier` inside `ModelCache`
+    disk       files in a folder, shared by workers     a `Tier` inside `Engine.cache`
     store      bucket `live`                            the registry; the engine only reads
 
 A model is loaded from tier to tier, upwards, and given up by each on its own: by how much it is wanted

@@ -138,20 +138,14 @@ class Tier(Generic[V]):
     def drop(self, key: Key) -> None:
         """Gives up a value that proved to be no good; its present users keep it."""
         with self._lock:
-            entry = self._here.pop(key, None)
-            if entry is None:
-                return
-            self._bytes -= entry.size
-            self._metrics.hold(self._bytes, len(self._here))
-        self._discard(key, entry.value)
+            entry = self._take_out(key)
+        if entry is not None:
+            self._discard(key, entry.value)
 
     def forget(self, key: Key) -> None:
         """Strikes off what somebody else has removed: nothing is discarded."""
         with self._lock:
-            entry = self._here.pop(key, None)
-            if entry is not None:
-                self._bytes -= entry.size
-                self._metrics.hold(self._bytes, len(self._here))
+            self._take_out(key)
 
     def shrink(self, limit_bytes: int) -> None:
         """Gives up the least wanted down to so many bytes."""
@@ -212,12 +206,17 @@ class Tier(Generic[V]):
 
     def _put(self, key: Key, entry: _Entry[V]) -> None:
         # A key that was adopted while it was being loaded is replaced: same version, same bytes.
-        before = self._here.pop(key, None)
-        if before is not None:
-            self._bytes -= before.size
+        self._take_out(key)
         self._here[key] = entry
         self._bytes += entry.size
         self._metrics.hold(self._bytes, len(self._here))
+
+    def _take_out(self, key: Key) -> _Entry[V] | None:
+        entry = self._here.pop(key, None)
+        if entry is not None:
+            self._bytes -= entry.size
+            self._metrics.hold(self._bytes, len(self._here))
+        return entry
 
     def _evict(self, limit: int) -> list[tuple[Key, V]]:
         """Takes out the least wanted until `limit` bytes are left; under the lock, so telling comes after."""

@@ -48,6 +48,12 @@ def write_files(settings: TorchServeSettings, workers: int) -> list[str]:
     _write_model(home / "store" / "engine", settings, workers)
     (home / "log4j2.xml").write_text(LOG4J)
     (home / "config.properties").write_text(_properties(settings, home, workers))
+    return list_arguments(package, home, sockets)
+
+
+def list_arguments(package: Path, home: Path, sockets: Path) -> list[str]:
+    """Java's arguments for a TorchServe whose files lie under `home` (`log4j2.xml`, `config.properties` and
+    the models in `store`), its sockets and other temporary files in `sockets`."""
     return [
         "-Xmx512m",
         "-XX:+UseSerialGC",

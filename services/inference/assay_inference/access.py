@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
-from assay_inference.live import LiveBrand, Snapshot
+from assay_inference.snapshot import LiveBrand, Snapshot
 from assay_shared.auth import COOKIE, hash_key, read_key, same_hash
 from assay_shared.errors import NotAuthenticated, NotFound
 

@@ -8,17 +8,17 @@ from contextlib import ExitStack, asynccontextmanager, contextmanager
 from typing import Annotated, Any
 
 import anyio.to_thread
-import numpy as np
 from fastapi import FastAPI, Query, Request, Response
 from prometheus_client import Counter
 
 from assay_engine.framing import Item
 from assay_inference.access import Caller, identify
 from assay_inference.admission import Admission
+from assay_inference.api_document import FORM_SCHEMA, PROBLEM_CONTENT, PROBLEMS, describe_problems
 from assay_inference.appearance_files import AppearanceFiles
 from assay_inference.appearance_workers import AppearanceWorkers
 from assay_inference.engine_calls import check_engine
-from assay_inference.engine_client import EngineClient
+from assay_inference.engine_client import NO_PICTURE, EngineClient
 from assay_inference.explanations import Explanations
 from assay_inference.live import LiveFollower
 from assay_inference.log_spool import LogSpool
@@ -42,41 +42,6 @@ for _type in all_errors():
     # A series that appears with its first problem has no increase: an alert would miss it.
     PROBLEMS_ANSWERED.labels(_type)
 UNLOGGED = Counter("assay_verification_log_lost", "verifications whose log entry the disk did not take")
-PROBLEM_CONTENT = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-PROBLEMS = {
-    401: "a key is needed, or the one sent is unknown",
-    404: "unknown brand, or a barcode that no brand registered",
-    409: "the brand has no live model",
-    413: "the picture has too many bytes or pixels",
-    415: "the file is no picture that can be read",
-    422: "the form or picture cannot be read, or the picture does not say of which brand the product is",
-    429: "too many pictures of this brand are being verified; see Retry-After",
-    503: "full, or the detector does not answer; see Retry-After",
-}
-FORM_SCHEMA: dict[str, Any] = {
-    "required": True,
-    "content": {
-        "multipart/form-data": {
-            "schema": {
-                "type": "object",
-                "required": ["image"],
-                "properties": {
-                    "image": {
-                        "type": "string",
-                        "format": "binary",
-                        "description": "a photo: JPEG, PNG, WebP, HEIC, AVIF or TIFF",
-                    },
-                    "brand": {"type": "string", "description": "the brand's slug"},
-                    "gtin": {
-                        "type": "string",
-                        "description": "GTIN, GS1 Digital Link URI or element string. It names the brand "
-                        "if `brand` is left out; without both, the barcode in the picture does.",
-                    },
-                },
-            }
-        }
-    },
-}
 log = logs.get_logger(__name__)
 
 
@@ -232,7 +197,7 @@ def create_app(settings: Settings | None = None, store_settings: StoreSettings |
         "inference",
         {"engine": lambda: check_engine(urls, settings.engine_timeout_seconds), "live": check_live},
     )
-    _describe_problems(app)
+    describe_problems(app)
     return app
 
 
@@ -274,7 +239,7 @@ def _warmer(engine: EngineClient, loop: asyncio.AbstractEventLoop, deadline_seco
 
     async def warm(brand: str, version: str) -> None:
         try:
-            await engine.detect(Item(brand, version, np.zeros((0, 0, 3), np.uint8)), deadline_seconds)
+            await engine.detect(Item(brand, version, NO_PICTURE), deadline_seconds)
         except AssayError as error:
             log.warning("model was not warmed", brand=brand, version=version, reason=error.detail)
 
@@ -282,29 +247,3 @@ def _warmer(engine: EngineClient, loop: asyncio.AbstractEventLoop, deadline_seco
         asyncio.run_coroutine_threadsafe(warm(brand, version), loop)
 
     return call
-
-
-def _describe_problems(app: FastAPI) -> None:
-    """Adds the problem document and the key to the OpenAPI document."""
-    plain = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        document = plain()
-        components = document.setdefault("components", {})
-        components.setdefault("schemas", {})["Problem"] = {
-            "type": "object",
-            "description": "RFC 9457",
-            "required": ["type", "title", "status", "detail", "request_id"],
-            "properties": {
-                "type": {"type": "string", "examples": ["urn:assay:problem:not-found"]},
-                "title": {"type": "string"},
-                "status": {"type": "integer"},
-                "detail": {"type": "string"},
-                "request_id": {"type": "string"},
-                "guidance": {"type": "array", "items": {"type": "string"}},
-            },
-        }
-        components.setdefault("securitySchemes", {})["key"] = {"type": "http", "scheme": "bearer"}
-        return document
-
-    app.openapi = openapi  # type: ignore[method-assign]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from assay_inference.access import Caller, choose_brand
 from assay_inference.barcodes import Barcode, Reading
 from assay_inference.errors import BrandUnknown
-from assay_inference.live import LiveBrand, LiveModel, Snapshot
+from assay_inference.snapshot import LiveBrand, LiveModel, Snapshot
 from assay_shared.errors import InvalidRequest, NoLiveModel, NotFound
 
 BARCODE_GUIDANCE = [

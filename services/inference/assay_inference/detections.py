@@ -6,8 +6,8 @@ import numpy as np
 
 from assay_engine.framing import Found
 from assay_inference.checks.evidence import Seen
-from assay_inference.live import LiveBrand, LiveModel
 from assay_inference.pictures import Picture
+from assay_inference.snapshot import LiveBrand, LiveModel
 from assay_shared.detector.preprocess import Letterbox
 from assay_shared.detector.rivals import find_unrivalled
 

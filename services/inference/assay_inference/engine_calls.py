@@ -56,7 +56,7 @@ def check_engine(urls: list[str], timeout_seconds: float) -> None:
     """
     pool = ThreadPoolExecutor(len(urls))
     try:
-        asked = {pool.submit(_probe, url, timeout_seconds): url for url in urls}
+        asked = {pool.submit(ask_now, url, [], httpx.Timeout(timeout_seconds)): url for url in urls}
         reason = ""
         for done in as_completed(asked):
             try:
@@ -69,12 +69,13 @@ def check_engine(urls: list[str], timeout_seconds: float) -> None:
         pool.shutdown(wait=False)
 
 
-def _probe(url: str, timeout_seconds: float) -> None:
+def ask_now(url: str, items: Sequence[Item], timeout: httpx.Timeout) -> list[Found | AssayError]:
+    """The engine's results, outside of an event loop; blocks. Raises httpx.HTTPError and BadFrame."""
     answer = httpx.post(
         url + PATH,
-        content=framing.write_request([]),
+        content=framing.write_request(items),
         headers=HEADERS,
-        timeout=timeout_seconds,
+        timeout=timeout,
         trust_env=False,
     )
-    framing.read_response(answer.raise_for_status().content)
+    return framing.read_response(answer.raise_for_status().content)

@@ -16,10 +16,10 @@ from assay_inference.checks.barcode import AROUND
 from assay_inference.checks.evidence import Evidence, Seen
 from assay_inference.code_search import read_on_product
 from assay_inference.geometry import grow
-from assay_inference.live import LiveBrand, LiveModel, Snapshot
 from assay_inference.pictures import Picture
 from assay_inference.products import Products, read_alone, see_alone
 from assay_inference.quality import Quality, measure
+from assay_inference.snapshot import LiveBrand, LiveModel, Snapshot
 from assay_inference.stages import Clock
 from assay_shared.appearance.patches import cut_patch
 from assay_shared.model_description import ProductAppearance
@@ -37,7 +37,8 @@ class Cores(Protocol):
 @dataclass(frozen=True)
 class Case:
     """A picture, the brand and the model version that judges it, what was seen and which products of it are
-    judged; `reading` of codes anywhere, None where the brand was named; the GTIN that the caller named."""
+    judged; `reading` of codes anywhere, None where the brand was named; the GTIN that the caller named and
+    the label that it `asked` for so, None where it named none of the brand's."""
 
     picture: Picture
     brand: LiveBrand
@@ -46,6 +47,7 @@ class Case:
     products: Products
     reading: Reading | None
     gtin: str | None
+    asked: str | None
     snapshot: Snapshot
     clock: Clock
 
@@ -69,7 +71,6 @@ class Gatherer:
             self._compare(case, product, known), self._read_and_measure(case, product)
         )
         description, published = case.model.description, case.brand.published
-        asked = next((one.label for one in published.products if one.gtin == case.gtin), None)
         return Evidence(
             width=case.picture.width,
             height=case.picture.height,
@@ -81,7 +82,7 @@ class Gatherer:
             required_marks={label: tuple(marks) for label, marks in description.required_marks.items()},
             products=tuple(published.products),
             # Another product's own verdict has nothing to do with what was asked for.
-            gtin=case.gtin if product is None or product.label == asked else None,
+            gtin=case.gtin if product is None or product.label == case.asked else None,
             elsewhere=find_registered_elsewhere(reading.codes, case.brand, case.snapshot),
             barcode_ran_out=reading.ran_out,
             appearance=appearance,

@@ -16,12 +16,12 @@ from pathlib import Path
 import httpx
 import numpy as np
 
-from assay_engine import framing
 from assay_engine.errors import BadFrame
 from assay_engine.framing import Found, Item
-from assay_inference.engine_calls import check_engine
-from assay_inference.live import LiveFollower, LiveModel
+from assay_inference.engine_calls import ask_now, check_engine
+from assay_inference.live import LiveFollower
 from assay_inference.settings import Settings
+from assay_inference.snapshot import LiveModel
 from assay_shared import logs
 from assay_shared.errors import AssayError, EngineUnavailable, StoreUnavailable
 from assay_shared.keys import LIVE
@@ -101,14 +101,7 @@ def _detect(url: str, item: Item) -> Found | AssayError:
     give_up = time.monotonic() + ANSWER_SECONDS
     while True:
         try:
-            answer = httpx.post(
-                f"{url}/predictions/engine",
-                content=framing.write_request([item]),
-                headers={"Content-Type": framing.CONTENT_TYPE},
-                timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),
-                trust_env=False,
-            )
-            results = framing.read_response(answer.raise_for_status().content)
+            results = ask_now(url, [item], httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS))
             if len(results) == 1:
                 return results[0]
             reason = f"{len(results)} answers to one picture"

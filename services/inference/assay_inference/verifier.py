@@ -34,10 +34,11 @@ from assay_inference.judgements import (
     rule_picture,
     sort_judgements,
 )
-from assay_inference.live import LiveBrand, LiveFollower, LiveModel
+from assay_inference.live import LiveFollower
 from assay_inference.pictures import Picture
 from assay_inference.products import choose_products
 from assay_inference.settings import BARCODE_RETRY_MS
+from assay_inference.snapshot import LiveBrand, LiveModel
 from assay_inference.stages import Clock
 from assay_inference.upload import Form
 from assay_shared.detector.preprocess import letterbox
@@ -97,8 +98,8 @@ class Verifier:
         seen = await self._look(picture, brand, model, clock)
         asked = next((one.label for one in brand.published.products if one.gtin == gtin), None)
         products = choose_products(seen, asked)
-        case = Case(picture, brand, model, tuple(seen), products, reading, gtin, snapshot, clock)
-        judgements = await self._judge(case, asked)
+        case = Case(picture, brand, model, tuple(seen), products, reading, gtin, asked, snapshot, clock)
+        judgements = await self._judge(case)
         ruling = rule_picture(judgements, products, gtin)
         VERDICTS.labels(ruling.verdict.value).inc()
         verification = new_id("ver")
@@ -127,17 +128,16 @@ class Verifier:
             products_left_out=len(products.left_out),
         )
 
-    async def _judge(self, case: Case, asked: str | None) -> list[Judgement]:
+    async def _judge(self, case: Case) -> list[Judgement]:
         """Every product judged by itself, all at the same time; the first decides. Where the one asked for is
         not there, or none is, that is judged too, and decides."""
         judged: list[Seen | None] = list(case.products.judged)
-        if not judged or (case.gtin and all(one.label != asked for one in case.products.judged)):
+        if not judged or (case.gtin and all(one.label != case.asked for one in case.products.judged)):
             judged.append(None)
         evidence = await asyncio.gather(*(self._gatherer.gather(case, one) for one in judged))
         with case.clock.stage("checks"):
-            return sort_judgements(
-                [judge(one, its) for one, its in zip(judged, evidence, strict=True)], asked
-            )
+            judgements = [judge(one, its) for one, its in zip(judged, evidence, strict=True)]
+            return sort_judgements(judgements, case.asked)
 
     def _keep(self, case: Case, judgements: list[Judgement], verification: str) -> None:
         """Keeps what the explanations of products are drawn from, by their places in the answer."""

@@ -17,23 +17,23 @@ class Warmth:
     """The versions of one host, the latest last."""
 
     def __init__(self) -> None:
-        self._answered: OrderedDict[Key, float] = OrderedDict()
+        self._remembered: OrderedDict[Key, float] = OrderedDict()
 
     def knows(self, key: Key) -> bool:
         """Whether this version was remembered within SECONDS."""
-        return time.monotonic() - self._answered.get(key, -SECONDS) < SECONDS
+        return time.monotonic() - self._remembered.get(key, -SECONDS) < SECONDS
 
     def remember(self, key: Key) -> None:
         """It was just now."""
-        self._answered[key] = time.monotonic()
-        self._answered.move_to_end(key)
-        while len(self._answered) > REMEMBERED:
-            self._answered.popitem(last=False)
+        self._remembered[key] = time.monotonic()
+        self._remembered.move_to_end(key)
+        while len(self._remembered) > REMEMBERED:
+            self._remembered.popitem(last=False)
 
     def forget(self, key: Key) -> None:
         """The host could not load this version after all."""
-        self._answered.pop(key, None)
+        self._remembered.pop(key, None)
 
     def clear(self) -> None:
         """The host may have been started anew."""
-        self._answered.clear()
+        self._remembered.clear()
