@@ -17,38 +17,24 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import httpx
-import numpy as np
 import psutil
 
-from assay_engine import framing
-from assay_engine.framing import Found, Item
-from assay_engine.probe import LABELS, Probe, make_probe
+from assay_engine.probe import Probe, make_probe
 from assay_engine.settings import count_cores
-from assay_engine.torchserve import find_java
-from assay_engine.torchserve_files import find_torchserve
 from assay_shared import logs
-from bench import peer_torchserve
-from bench.many_brands import VERSION, fill_cache, percentile, slug
+from bench.engine_servers import Ask, ask_ours, ask_peer, ours_program, peer_program, running
+from bench.many_brands import fill_cache, percentile, slug
 from deploy.local.ports import Ports
-from deploy.local.supervisor import Program, Supervisor
 
 BRANDS = int(os.environ.get("BENCH_BRANDS", "100"))
 SECONDS = float(os.environ.get("BENCH_SECONDS", "4"))
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "6"))
 AT_ONCE, CALLERS = 8, 2
 HEAD = "".join(f"{name:>12}" for name in ("requests/s", "p50", "CPU each", "memory"))
-START_SECONDS = 600.0
-"""Eight workers that import torch on a busy machine."""
 EIGHT_TARGET, HUNDRED_TARGET, MEMORY_TARGET = 3.0, 2.0, 0.5
-REPOSITORY = Path(__file__).parents[1]
-
-Ask = Callable[[int], None]
-"""Sends one picture of a brand and checks the answer."""
 
 
 @dataclass
@@ -89,21 +75,17 @@ def main() -> int:
 def compare_eight(folder: Path, models: Path, probe: Probe) -> bool:
     """Eight brands at once."""
     ports = Ports()
-    supervisor = Supervisor(folder / "logs")
-    http = httpx.Client(trust_env=False, timeout=120)
-    try:
-        ours = ours_program(folder, models, ports, count_cores())
-        peer = peer_program(folder, models, ports, [slug(number) for number in range(AT_ONCE)])
-        supervisor.start([ours, peer])
-        pids = supervisor.pids()
+    programs = [
+        ours_program(folder, models, ports, count_cores()),
+        peer_program(folder, models, ports, [slug(number) for number in range(AT_ONCE)]),
+    ]
+    with running(folder, programs) as (http, pids):
         servers = [
             Server("assay", ask_ours(http, ports.get("ours"), probe), pids["ours"]),
             Server("TorchServe, a worker a brand", ask_peer(http, ports.get("peer"), probe), pids["peer"]),
         ]
         run(servers, AT_ONCE, AT_ONCE)
         memory = [tree_bytes(server.pid) for server in servers]
-    finally:
-        supervisor.stop()
     print(f"{f'{AT_ONCE} brands at once':30}" + HEAD)
     show(servers, memory)
     ratio = servers[0].rate / servers[1].rate
@@ -115,22 +97,17 @@ def compare_eight(folder: Path, models: Path, probe: Probe) -> bool:
 def compare_hundred(folder: Path, models: Path, probe: Probe) -> bool:
     """Many brands in turn."""
     ports = Ports()
-    supervisor = Supervisor(folder / "logs")
-    http = httpx.Client(trust_env=False, timeout=120)
     titles = {
         "ours": "assay, a worker a core",
         "one": "assay, one worker",
         "peer": "one worker, a dict of YOLO",
     }
-    try:
-        supervisor.start(
-            [
-                ours_program(folder, models, ports, count_cores()),
-                ours_program(folder, models, ports, 1, "one"),
-                peer_program(folder, models, ports, None),
-            ]
-        )
-        pids = supervisor.pids()
+    programs = [
+        ours_program(folder, models, ports, count_cores()),
+        ours_program(folder, models, ports, 1, "one"),
+        peer_program(folder, models, ports, None),
+    ]
+    with running(folder, programs) as (http, pids):
         asks = [
             ask_ours(http, ports.get("ours"), probe),
             ask_ours(http, ports.get("one"), probe),
@@ -143,8 +120,6 @@ def compare_hundred(folder: Path, models: Path, probe: Probe) -> bool:
         cold = [warm_all(server) for server in servers]
         run(servers, BRANDS, CALLERS)
         memory = [tree_bytes(server.pid) for server in servers]
-    finally:
-        supervisor.stop()
     print(f"{f'{BRANDS} brands in turn':30}" + HEAD)
     show(servers, memory)
     for server, empty, full, first in zip(servers, before, memory, cold, strict=True):
@@ -163,116 +138,6 @@ def compare_hundred(folder: Path, models: Path, probe: Probe) -> bool:
     return any(
         rate >= HUNDRED_TARGET and share <= MEMORY_TARGET for rate, share in zip(rates, shares, strict=True)
     )
-
-
-def ours_program(folder: Path, models: Path, ports: Ports, workers: int, name: str = "ours") -> Program:
-    """The engine in TorchServe; its disk tier holds all brands, so it asks no store."""
-    home = folder / name
-    home.mkdir(parents=True)
-    (home / "models").symlink_to(models)
-    return Program(
-        name,
-        [sys.executable, "-m", "assay_engine.torchserve"],
-        {
-            **base_environment(),
-            "S3_ENDPOINT": "http://127.0.0.1:9",
-            "S3_ACCESS_KEY": "none",
-            "S3_SECRET_KEY": "none",
-            "ASSAY_DATA_DIR": str(home),
-            "ASSAY_ENGINE_WORKERS": str(workers),
-            "ASSAY_ENGINE_DEVICE": "cpu",
-            "ASSAY_ENGINE_DISK_BYTES": str(1 << 40),
-            "ASSAY_ENGINE_MEMORY_BYTES": str(2 << 30),
-            "ASSAY_TORCHSERVE_PORT": str(ports.get(name)),
-            "ASSAY_TORCHSERVE_MANAGEMENT_PORT": str(ports.get(f"{name}-management")),
-            "ASSAY_TORCHSERVE_METRICS_PORT": str(ports.get(f"{name}-metrics")),
-        },
-        home,
-        ready=answers(f"http://127.0.0.1:{ports.get(name)}/predictions/engine", framing.write_request([])),
-        ready_seconds=START_SECONDS,
-    )
-
-
-def peer_program(folder: Path, models: Path, ports: Ports, brands: list[str] | None) -> Program:
-    """TorchServe with a model a brand, or with one for all."""
-    home = folder / "peer"
-    (home / "store").mkdir(parents=True)
-    for brand in brands or []:
-        weights = models / brand / VERSION / "model.safetensors"
-        peer_torchserve.write_model(home / "store", brand, peer_torchserve.ONE_BRAND, weights)
-    if brands is None:
-        peer_torchserve.write_model(home / "store", "many", peer_torchserve.MANY_BRANDS, None)
-    threads = count_cores() if brands is None else 1
-    last = brands[-1] if brands else "many"
-    picture = np.zeros((480, 640, 3), np.uint8).tobytes()
-    probe = picture if brands else slug(0).ljust(32).encode() + picture
-    return Program(
-        "peer",
-        peer_torchserve.command(home, find_torchserve(), find_java(), ports, "peer"),
-        {
-            **base_environment(),
-            "OMP_NUM_THREADS": str(threads),
-            "PEER_MODELS": str(models),
-            "PEER_LABELS": str(LABELS),
-        },
-        home,
-        ready=answers(f"http://127.0.0.1:{ports.get('peer')}/predictions/{last}", probe),
-        ready_seconds=START_SECONDS,
-    )
-
-
-def base_environment() -> dict[str, str]:
-    """What all servers get: no spinning threads, no calls home."""
-    return {
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
-        "HOME": str(Path.home()),
-        "JAVA_HOME": str(Path(find_java()).parents[1]),
-        "PYTHONPATH": os.pathsep.join(
-            str(REPOSITORY / name) for name in ("shared", "services/inference", ".")
-        ),
-        "OMP_WAIT_POLICY": "PASSIVE",
-        "YOLO_OFFLINE": "1",
-        "YOLO_AUTOINSTALL": "0",
-    }
-
-
-def answers(url: str, body: bytes) -> Callable[[str], bool]:
-    """Whether a server answers a request with 200."""
-
-    def ask(_log: str) -> bool:
-        try:
-            headers = {"Content-Type": framing.CONTENT_TYPE}
-            return httpx.post(url, content=body, headers=headers, timeout=60, trust_env=False).is_success
-        except httpx.HTTPError:
-            return False
-
-    return ask
-
-
-def ask_ours(http: httpx.Client, port: int, probe: Probe) -> Ask:
-    """One picture in one frame."""
-
-    def ask(number: int) -> None:
-        frame = framing.write_request([Item(slug(number), VERSION, probe.pictures[0])])
-        headers = {"Content-Type": framing.CONTENT_TYPE}
-        answer = http.post(f"http://127.0.0.1:{port}/predictions/engine", content=frame, headers=headers)
-        [found] = framing.read_response(answer.raise_for_status().content)
-        assert isinstance(found, Found), found
-
-    return ask
-
-
-def ask_peer(http: httpx.Client, port: int, probe: Probe, *, many: bool = False) -> Ask:
-    """The same picture, without the grey borders that ours has."""
-    picture = np.ascontiguousarray(probe.pictures[0][80:560]).tobytes()
-
-    def ask(number: int) -> None:
-        name, body = ("many", slug(number).ljust(32).encode() + picture) if many else (slug(number), picture)
-        headers = {"Content-Type": framing.CONTENT_TYPE}
-        answer = http.post(f"http://127.0.0.1:{port}/predictions/{name}", content=body, headers=headers)
-        assert len(answer.raise_for_status().content) % 24 == 0
-
-    return ask
 
 
 def warm_all(server: Server) -> list[float]:

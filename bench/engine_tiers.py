@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import secrets
 import sys
 import tempfile
 import threading
@@ -22,7 +21,6 @@ import time
 from pathlib import Path
 
 import torch
-from pydantic import SecretStr
 
 from assay_engine.budgets import Budgets
 from assay_engine.engine import Engine
@@ -32,12 +30,9 @@ from assay_engine.probe import make_probe
 from assay_shared import logs
 from assay_shared.keys import LIVE, model_folder
 from assay_shared.model_description import DESCRIPTION_FILE, WEIGHTS_FILE
-from assay_shared.settings import StoreSettings
 from assay_shared.storage import ObjectStore
 from bench.many_brands import VERSION, FilesAtHand, ask, fill_cache, percentile, slug
-from deploy.local import parts
-from deploy.local.ports import Ports
-from deploy.local.supervisor import Supervisor
+from tests.support.serving import run_store
 
 BRANDS = int(os.environ.get("BENCH_BRANDS", "100"))
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "8"))
@@ -67,21 +62,11 @@ def main() -> int:
 
 def measure_cold(folder: Path, runtime: OpenVinoRuntime, picture: Pixels) -> bool:
     """Prints what a cold brand adds; whether that is within the targets."""
-    ports = Ports()
-    settings = StoreSettings(
-        endpoint=f"http://127.0.0.1:{ports.get('s3')}",
-        access_key="assay-bench",
-        secret_key=SecretStr(secrets.token_hex(20)),
-    )
-    environment = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(Path.home())}
-    supervisor = Supervisor(folder / "logs")
     seconds: dict[str, list[float]] = {"store": [], "disk": [], "memory": []}
     processor: dict[str, list[float]] = {"store": [], "disk": [], "memory": []}
-    try:
-        supervisor.start([parts.object_store(folder / "store", settings, ports, environment)])
-        store = ObjectStore(settings)
-        upload(store, folder / "models")
-        engine = Engine(store, folder / "fetched", runtime, Budgets(1 << 40, 0, 1 << 40))
+    with run_store(folder) as ground:
+        upload(ground.store, folder / "models")
+        engine = Engine(ground.store, folder / "fetched", runtime, Budgets(1 << 40, 0, 1 << 40))
         # The first one compiles, and connects to the store.
         ask(engine, BRANDS, picture)
         engine.resident.pin(frozenset({(slug(BRANDS), VERSION)}))  # the compiled network stays
@@ -93,8 +78,6 @@ def measure_cold(folder: Path, runtime: OpenVinoRuntime, picture: Pixels) -> boo
                 if name == "store":
                     engine.resident.shrink(0)
         engine.close()
-    finally:
-        supervisor.stop()
     head = ("p50", "p99", "p99 adds", "target", "CPU p50")
     print(f"{f'{BRANDS} brands, one request each':29}" + "".join(f"{name:>12}" for name in head))
     warm = percentile(seconds["memory"], 99)

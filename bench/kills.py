@@ -23,6 +23,7 @@ import psutil
 from PIL import Image
 
 from bench.callers_stack import WORKERS, Stack, run_stack
+from tests.support.serving import find_workers
 
 VERIFICATIONS = 2000
 CALLERS = 8
@@ -121,11 +122,7 @@ def kill(stack: Stack, done: threading.Event) -> None:
             return
         supervisor = psutil.Process(stack.supervisor.pids()["torchserve"])
         java = [one for one in supervisor.children() if "java" in one.name()]
-        workers = [
-            process
-            for process in supervisor.children(recursive=True)
-            if any("model_service_worker" in part for part in process.cmdline())
-        ]
+        workers = find_workers(stack.supervisor)
         victims = java if count % JAVA_EVERY == 0 else workers[count % max(1, len(workers)) :][:1]
         for victim in victims:
             print(f"kill -9 of {'Java' if victim in java else 'a worker'}", flush=True)

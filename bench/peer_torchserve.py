@@ -8,10 +8,9 @@ wants exactly one class in a handler's module, so each is written out as a text.
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
-from assay_engine.torchserve_files import LOG4J
+from assay_engine.torchserve_files import LOG4J, list_arguments
 from deploy.local.ports import Ports
 
 COMMON = """
@@ -123,21 +122,4 @@ def command(home: Path, package: Path, java: str, ports: Ports, name: str) -> li
         "model_store": home / "store",
     }
     (home / "config.properties").write_text("".join(f"{key}={value}\n" for key, value in lines.items()))
-    return [
-        java,
-        "-Xmx512m",
-        "-XX:+UseSerialGC",
-        f"-Dmodel_server_home={package.parent}",
-        f"-Dlog4j.configurationFile=file://{home / 'log4j2.xml'}",
-        f"-Djava.io.tmpdir={home / 'tmp'}",
-        "-cp",
-        str(package / "frontend" / "*"),
-        "org.pytorch.serve.ModelServer",
-        "--python",
-        sys.executable,
-        "-f",
-        str(home / "config.properties"),
-        "-s",
-        str(home / "store"),
-        "-ncs",
-    ]
+    return [java, *list_arguments(package, home, home / "tmp")]

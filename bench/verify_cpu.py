@@ -13,7 +13,6 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
-import secrets
 import statistics
 import sys
 import tempfile
@@ -27,7 +26,6 @@ import httpx
 import numpy as np
 import numpy.typing as npt
 import torch
-from pydantic import SecretStr
 
 from assay_shared.auth import hash_key, make_key
 from assay_shared.detector.architecture import build_trainable, fold_batch_norms, predict_raw
@@ -42,7 +40,6 @@ from assay_shared.model_description import (
     ModelDescription,
     ModelLabel,
 )
-from assay_shared.settings import StoreSettings
 from assay_shared.storage import ObjectStore
 from assay_shared.wire import LabelRole, LivePointer, PublishedBrand, PublishedProduct
 from assay_trainer.base_weights import find_bundled, load_base_weights
@@ -50,8 +47,8 @@ from deploy.local import parts
 from deploy.local.photos.catalog import DemoBrand, make_brand
 from deploy.local.photos.files import encode_photo
 from deploy.local.photos.render import render_photo
-from deploy.local.ports import Ports
-from deploy.local.supervisor import Program, Supervisor
+from deploy.local.supervisor import Program
+from tests.support.serving import run_store, serving_programs
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -148,12 +145,7 @@ def ask_peer(client: httpx.Client, servers: Servers, photo: bytes) -> float:
 @contextmanager
 def running(folder: Path, brand: DemoBrand, sample: Pixels) -> Iterator[Servers]:
     """Both stacks, ready, with the same weights."""
-    ports, key = Ports(), make_key()
-    settings = StoreSettings(
-        endpoint=f"http://127.0.0.1:{ports.get('s3')}",
-        access_key="bench",
-        secret_key=SecretStr(secrets.token_hex(20)),
-    )
+    key = make_key()
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(
@@ -161,70 +153,20 @@ def running(folder: Path, brand: DemoBrand, sample: Pixels) -> Iterator[Servers]
         ),
         "OMP_WAIT_POLICY": "PASSIVE",
     }
-    supervisor = Supervisor(folder / "logs")
-    try:
-        supervisor.start([parts.object_store(folder / "store", settings, ports, environment)])
-        weights = publish(ObjectStore(settings), brand, folder, sample)
-        ours = _our_programs(folder, settings, ports, environment, key)
+    with run_store(folder, environment) as ground:
+        weights = publish(ground.store, brand, folder, sample)
+        ours = serving_programs(ground, {"ASSAY_ADMIN_KEY_SHA256": hash_key(key)})
+        port, peer_url = str(ground.ports.get("peer")), ground.address("peer")
         peer = Program(
             "peer",
-            [sys.executable, "-m", "bench.peer_yolo", str(weights), str(LABELS), str(ports.get("peer"))],
+            [sys.executable, "-m", "bench.peer_yolo", str(weights), str(LABELS), port],
             # Its best: ultralytics alone would fall back to one thread.
             {**environment, "OMP_NUM_THREADS": str(len(os.sched_getaffinity(0)))},
             folder,
-            ready=parts.answers_at(f"http://127.0.0.1:{ports.get('peer')}/livez"),
+            ready=parts.answers_at(f"{peer_url}/livez"),
         )
-        supervisor.start([*ours, peer])
-        yield Servers(
-            f"http://127.0.0.1:{ports.get('inference')}", f"http://127.0.0.1:{ports.get('peer')}", key
-        )
-    finally:
-        supervisor.stop()
-
-
-def _our_programs(
-    folder: Path, settings: StoreSettings, ports: Ports, environment: dict[str, str], key: str
-) -> list[Program]:
-    engine_url = f"http://127.0.0.1:{ports.get('torchserve')}"
-    common = {
-        **environment,
-        "S3_ENDPOINT": settings.endpoint,
-        "S3_ACCESS_KEY": settings.access_key,
-        "S3_SECRET_KEY": settings.secret_key.get_secret_value(),
-        "JAVA_HOME": str(parts.java_home()),
-        "ASSAY_TORCHSERVE_PORT": str(ports.get("torchserve")),
-        "ASSAY_TORCHSERVE_MANAGEMENT_PORT": str(ports.get("management")),
-        "ASSAY_TORCHSERVE_METRICS_PORT": str(ports.get("metrics")),
-        "ASSAY_ENGINE_URLS": engine_url,
-        "ASSAY_REGISTRY_URL": f"http://127.0.0.1:{ports.get('registry')}",
-        "ASSAY_SERVICE_TOKEN": secrets.token_hex(16),
-        "ASSAY_ADMIN_KEY_SHA256": hash_key(key),
-        "ASSAY_HOST": "127.0.0.1",
-        "ASSAY_PORT": str(ports.get("inference")),
-    }
-    programs = []
-    for name, module, ready, after in (
-        ("torchserve", "assay_engine.torchserve", f"{engine_url}/ping", ()),
-        (
-            "inference",
-            "assay_inference",
-            f"http://127.0.0.1:{ports.get('inference')}/readyz",
-            ("torchserve",),
-        ),
-    ):
-        home = folder / name
-        home.mkdir()
-        programs.append(
-            Program(
-                name,
-                [sys.executable, "-m", module],
-                {**common, "ASSAY_DATA_DIR": str(home)},
-                home,
-                ready=parts.answers_at(ready),
-                after=after,
-            )
-        )
-    return programs
+        ground.supervisor.start([*ours.values(), peer])
+        yield Servers(ground.address("inference"), peer_url, key)
 
 
 def calm_head(folded: torch.nn.Module, sample: Pixels) -> None:

@@ -49,10 +49,7 @@ CELL = 32
 def random_weights(seed: int = 0, labels: int = len(LABELS)) -> bytes:
     """The weights file of a yolov5nu with random weights."""
     torch.manual_seed(seed)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / WEIGHTS_FILE
-        save_weights(build_detector("yolov5nu", labels), path)
-        return path.read_bytes()
+    return _pack(build_detector("yolov5nu", labels))
 
 
 def grid_weights(confidence: float = 0.8, labels: int = len(LABELS)) -> bytes:
@@ -70,10 +67,7 @@ def grid_weights(confidence: float = 0.8, labels: int = len(LABELS)) -> bytes:
             classes[-1].bias.fill_(-12.0)
             if int(stride) == CELL:
                 classes[-1].bias[0] = float(np.log(confidence / (1 - confidence)))
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / WEIGHTS_FILE
-        save_weights(detector, path)
-        return path.read_bytes()
+    return _pack(detector)
 
 
 def telling_weights(confidence: float, label: int = 0, labels: int = len(LABELS)) -> bytes:
@@ -85,10 +79,7 @@ def telling_weights(confidence: float, label: int = 0, labels: int = len(LABELS)
         branch[-1].weight.zero_()
         branch[-1].bias.fill_(-20)
         branch[-1].bias[label] = torch.logit(torch.tensor(confidence))
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / WEIGHTS_FILE
-        save_weights(detector, path)
-        return path.read_bytes()
+    return _pack(detector)
 
 
 def describe_model(
@@ -186,3 +177,10 @@ def publish_model(
 
 def _appearance_file(label: str) -> str:
     return f"appearance/{label}.safetensors"
+
+
+def _pack(detector: torch.nn.Module) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / WEIGHTS_FILE
+        save_weights(detector, path)
+        return path.read_bytes()

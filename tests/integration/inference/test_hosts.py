@@ -4,34 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import os
-import secrets
 import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import httpx
 import numpy as np
 import pytest
 from prometheus_client import REGISTRY
-from pydantic import SecretStr
 
-from assay_engine import framing
 from assay_engine.errors import DeadlinePassed
 from assay_engine.framing import Found, Item
+from assay_inference.engine_calls import ask_now
 from assay_inference.engine_client import EngineClient
 from assay_inference.engine_hosts import rank
-from assay_shared.settings import StoreSettings
-from assay_shared.storage import ObjectStore
-from deploy.local import parts
-from deploy.local.ports import Ports
 from deploy.local.supervisor import Program, Supervisor
 from tests.support.live_model import publish_model, telling_weights
+from tests.support.serving import REPOSITORY, predicts, run_store
 
-REPOSITORY = Path(__file__).parents[3]
 SIDE = 64
 PICTURE = np.full((SIDE, SIDE, 3), 90, np.uint8)
 BRANDS = {f"brand-{place}": 0.6 + 0.02 * place for place in range(12)}
@@ -52,60 +45,28 @@ class Engines:
 
 @pytest.fixture(scope="module")
 def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engines]:
-    folder = tmp_path_factory.mktemp("hosts")
-    ports = Ports()
-    settings = StoreSettings(
-        endpoint=f"http://127.0.0.1:{ports.get('s3')}",
-        access_key="assay-tests",
-        secret_key=SecretStr(secrets.token_hex(20)),
-    )
-    environment = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(Path.home())}
-    supervisor = Supervisor(folder / "logs")
-    try:
-        supervisor.start([parts.object_store(folder / "store", settings, ports, environment)])
-        store = ObjectStore(settings)
+    with run_store(tmp_path_factory.mktemp("hosts")) as ground:
         for brand, confidence in BRANDS.items():
-            publish_model(store, brand, "mdl_1", telling_weights(confidence), SIDE)
+            publish_model(ground.store, brand, "mdl_1", telling_weights(confidence), SIDE)
         common = {
-            **environment,
-            "PYTHONPATH": os.pathsep.join(
-                str(REPOSITORY / name) for name in (".", "shared", "services/inference")
-            ),
-            "S3_ENDPOINT": settings.endpoint,
-            "S3_ACCESS_KEY": settings.access_key,
-            "S3_SECRET_KEY": settings.secret_key.get_secret_value(),
+            **ground.environment,
+            "PYTHONPATH": os.pathsep.join([str(REPOSITORY), ground.environment["PYTHONPATH"]]),
             "ASSAY_ENGINE_RUNTIME": "torch",
             "ASSAY_ENGINE_DEVICE": "cpu",
             "OMP_NUM_THREADS": "1",
         }
         programs = {}
         for name in ("engine-a", "engine-b", "engine-c"):
-            url = f"http://127.0.0.1:{ports.get(name)}"
-            home = folder / name
-            home.mkdir()
+            url, home = ground.address(name), ground.make_home(name)
             programs[url] = Program(
                 name,
-                [sys.executable, "-m", "tests.support.engine_server", str(ports.get(name))],
+                [sys.executable, "-m", "tests.support.engine_server", str(ground.ports.get(name))],
                 {**common, "ASSAY_DATA_DIR": str(home)},
                 home,
-                ready=lambda _log, url=url: answers(url),  # type: ignore[misc]
+                ready=predicts(url),
             )
-        supervisor.start(list(programs.values()))
-        yield Engines(supervisor, {url: program.name for url, program in programs.items()})
-    finally:
-        supervisor.stop()
-
-
-def post(url: str, frame: bytes) -> list[Found | Exception]:
-    answer = httpx.post(f"{url}/predictions/engine", content=frame, timeout=10, trust_env=False)
-    return list(framing.read_response(answer.raise_for_status().content))
-
-
-def answers(url: str) -> bool:
-    try:
-        return post(url, framing.write_request([])) == []
-    except httpx.HTTPError:
-        return False
+        ground.supervisor.start(list(programs.values()))
+        yield Engines(ground.supervisor, {url: program.name for url, program in programs.items()})
 
 
 @asynccontextmanager
@@ -196,9 +157,7 @@ def test_a_lost_hosts_brands_move_and_come_back_and_no_request_fails(
 
 def test_what_nobody_waits_for_any_more_is_not_computed(engines: Engines) -> None:
     now = time.monotonic()
-    frame = framing.write_request(
-        [Item("brand-0", "mdl_1", PICTURE, now - 1), Item("brand-1", "mdl_1", PICTURE, now + 60)]
-    )
-    late, timely = post(next(iter(engines.programs)), frame)
+    items = [Item("brand-0", "mdl_1", PICTURE, now - 1), Item("brand-1", "mdl_1", PICTURE, now + 60)]
+    late, timely = ask_now(next(iter(engines.programs)), items, httpx.Timeout(10))
     assert isinstance(late, DeadlinePassed)
     assert isinstance(timely, Found)

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr
 
 from assay_shared.keys import LIVE
-from assay_shared.settings import StoreSettings
-from deploy.local import parts
-from deploy.local.ports import Ports
 from tests.integration.inference.conftest import Inference
 from tests.support.live_model import publish_brand, publish_model
+from tests.support.serving import run_store
 
 NOBODY = "http://127.0.0.1:1"
 
@@ -91,22 +85,11 @@ def test_a_store_that_is_away(inference: Inference) -> None:
 
 
 def test_without_a_live_brand_an_empty_prediction_does(inference: Inference, tmp_path: Path) -> None:
-    ports = Ports()
-    empty = StoreSettings(
-        endpoint=f"http://127.0.0.1:{ports.get('s3')}",
-        access_key="assay-tests",
-        secret_key=SecretStr(secrets.token_hex(20)),
-    )
-    environment = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(tmp_path)}
-    program = replace(parts.object_store(tmp_path / "store", empty, ports, environment), name="empty-store")
-    inference.supervisor.start([program])
-    try:
-        there = {"S3_ENDPOINT": empty.endpoint, "S3_SECRET_KEY": empty.secret_key.get_secret_value()}
+    with run_store(tmp_path) as empty:
+        there = {name: empty.environment[name] for name in ("S3_ENDPOINT", "S3_ACCESS_KEY", "S3_SECRET_KEY")}
         status, lines, errors = run(inference, **there)
         assert (status, errors, len(lines)) == (0, [], 1)
         assert "no brand has a live model" in lines[0]
         status, _, errors = run(inference, **there, ASSAY_ENGINE_URLS=NOBODY)
         assert status == 1
         assert NOBODY in errors[0]
-    finally:
-        inference.supervisor.down(program.name)
