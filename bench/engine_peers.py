@@ -66,7 +66,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         probe = make_probe(folder)
-        fill_cache(folder / "models", probe, BRANDS)
+        fill_cache(folder / "models", probe, max(BRANDS, AT_ONCE))
         eight = compare_eight(folder / "eight", folder / "models", probe)
         hundred = compare_hundred(folder / "hundred", folder / "models", probe)
     return 0 if eight and hundred else 1
