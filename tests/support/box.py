@@ -27,6 +27,7 @@ from tests.support.waiting import wait_until
 
 REPOSITORY = Path(__file__).parents[2]
 ONE_SHOT = {"migrate", "store-init"}
+OWN_IMAGES = ("engine", "gateway", "inference", "ingest", "minio", "registry", "store", "trainer")
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -287,8 +288,11 @@ def note_memory(figures: dict[str, float], box: Box, when: str) -> None:
 
 
 def untag(version: str) -> None:
-    """Takes a session's image names away; the layers stay in the build cache for the next one."""
+    """Takes a session's image names away, and those of our images that builds left without a name; the layers
+    stay in the build cache for the next session."""
     names = docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}").split()
     mine = [name for name in names if name.endswith(f":{version}") or f"-{version}" in name]
     if mine:
         docker("image", "rm", "-f", *mine)
+    for image in OWN_IMAGES:
+        docker("image", "prune", "-f", "--filter", f"label=org.opencontainers.image.title=assay-{image}")
