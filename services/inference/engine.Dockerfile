@@ -43,7 +43,7 @@ RUN --mount=type=bind,from=pip,source=/usr/lib/python3/dist-packages,target=/pip
     --mount=type=bind,source=services/inference/requirements-engine.lock,target=/tmp/requirements.lock \
     --mount=type=cache,target=/root/.cache/pip,sharing=locked \
     HOME=/root PYTHONPATH=/pip sh /tmp/install-lock /tmp/requirements.lock "$TORCH_INDEX"
-COPY --chmod=755 deploy/http-check deploy/fresh-check /usr/local/bin/
+COPY --chmod=755 deploy/http-check deploy/fresh-check services/inference/serve /usr/local/bin/
 COPY shared/assay_shared assay_shared
 COPY services/inference/assay_engine assay_engine
 RUN python -m compileall -q .
@@ -57,4 +57,6 @@ LABEL org.opencontainers.image.title="assay-engine" \
       org.opencontainers.image.description="Assay's engine inside TorchServe: every brand's detector in one process" \
       org.opencontainers.image.licenses="AGPL-3.0-only" \
       org.opencontainers.image.version="$VERSION" \
-      org.opencontainers.image.revision="$REVISION"
+      org.opencontainers.image.revision="$REVISION" \
+      com.amazonaws.sagemaker.capabilities.multi-models="true" \
+      com.amazonaws.sagemaker.capabilities.accept-bind-to-port="true"

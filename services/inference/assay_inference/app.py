@@ -17,7 +17,7 @@ from assay_inference.admission import Admission
 from assay_inference.api_document import FORM_SCHEMA, PROBLEM_CONTENT, PROBLEMS, describe_problems
 from assay_inference.appearance_files import AppearanceFiles
 from assay_inference.appearance_workers import AppearanceWorkers
-from assay_inference.engine_calls import check_engine
+from assay_inference.backends import choose_backend
 from assay_inference.engine_client import NO_PICTURE, EngineClient
 from assay_inference.explanations import Explanations
 from assay_inference.live import LiveFollower
@@ -49,7 +49,7 @@ def create_app(settings: Settings | None = None, store_settings: StoreSettings |
     """The app, with its settings from the environment unless given."""
     settings = settings or Settings()  # from the environment
     store = ObjectStore(store_settings or StoreSettings())  # from the environment
-    urls = settings.list_engines()
+    backend = choose_backend(settings, store)
     registry = RegistryClient(
         settings.registry_url,
         settings.service_token.get_secret_value(),
@@ -65,16 +65,18 @@ def create_app(settings: Settings | None = None, store_settings: StoreSettings |
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        transport = backend.connect()
         engine = EngineClient(
-            urls,
-            settings.list_slots(),
+            backend.hosts,
+            backend.slots,
             settings.engine_batch,
             settings.engine_queue,
             settings.engine_timeout_seconds,
             silence_seconds=settings.engine_silence_seconds,
             reserve_seconds=settings.engine_reserve_seconds,
+            transport=transport,
         )
-        app.state.engine = engine
+        app.state.engine, app.state.transport = engine, transport
         engine.start()
         follower.on_promotion = _warmer(engine, asyncio.get_running_loop(), settings.verify_deadline_seconds)
         follower.start()
@@ -195,7 +197,7 @@ def create_app(settings: Settings | None = None, store_settings: StoreSettings |
     install_web(
         app,
         "inference",
-        {"engine": lambda: check_engine(urls, settings.engine_timeout_seconds), "live": check_live},
+        {"engine": lambda: app.state.transport.check(), "live": check_live},
     )
     describe_problems(app)
     return app

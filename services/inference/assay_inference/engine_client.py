@@ -18,12 +18,12 @@ import numpy as np
 from prometheus_client import Counter, Gauge, Histogram
 
 from assay_engine.framing import Found, Item
-from assay_inference.engine_calls import ask, make_client
 from assay_inference.engine_hosts import Host, Hosts
 from assay_inference.engine_watch import watch
 from assay_inference.errors import BrandFlood, Busy, EngineUnreached
 from assay_inference.fair_queue import FairQueue, Waiting
 from assay_inference.routing import Router
+from assay_inference.transport import TorchServeTransport, Transport
 from assay_shared import logs
 from assay_shared.errors import AssayError, EngineUnavailable
 
@@ -57,7 +57,8 @@ class EngineClient:
     """Sends pictures to one or more TorchServes. Use within one event loop, between `start` and `stop`.
 
     `slots` are each TorchServe's workers; `queue` pictures may wait. A host that answers nothing for
-    `silence_seconds` gives what it has in hand to others. `reserve_seconds`: see `Router`.
+    `silence_seconds` gives what it has in hand to others. `reserve_seconds`: see `Router`. With another
+    `transport` the hosts are what it reaches, such as an endpoint in SageMaker.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class EngineClient:
         *,
         silence_seconds: float = 1.5,
         reserve_seconds: float = 5.0,
+        transport: Transport | None = None,
     ) -> None:
         self._hosts = Hosts(
             [Host(url, number, silence_seconds) for url, number in zip(urls, slots, strict=True)]
@@ -81,12 +83,12 @@ class EngineClient:
         self._away: set[Waiting] = set()
         self._scheduled = False
         self._stopping = False
-        self._http = make_client(timeout_seconds, sum(slots) + len(urls))
+        self._transport = transport or TorchServeTransport(urls, slots, timeout_seconds)
 
     def start(self) -> None:
         """Starts watching the hosts."""
         for host in self._hosts:
-            self._spawn(watch(host, self._hosts, self._http, self._schedule))
+            self._spawn(watch(host, self._hosts, self._transport, self._schedule))
 
     async def stop(self) -> None:
         """Refuses what waits and what is on its way."""
@@ -97,7 +99,7 @@ class EngineClient:
         await asyncio.gather(*tasks, return_exceptions=True)
         for waiting in [*self._queue.drain(), *self._away]:
             _refuse(waiting, EngineUnavailable("The service is stopping"))
-        await self._http.aclose()
+        await self._transport.close()
 
     async def detect(self, item: Item, deadline_seconds: float) -> Found:
         """What an engine finds in one picture.
@@ -229,7 +231,7 @@ class EngineClient:
         try:
             async with asyncio.timeout(self._timeout) as patience:
                 with host.call(patience):
-                    results = await ask(self._http, host.url, items)
+                    results = await self._transport.ask(host.url, items)
         except TimeoutError as error:
             host.lose("timed out")
             seconds = time.monotonic() - started

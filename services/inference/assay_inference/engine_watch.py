@@ -8,35 +8,31 @@ import contextlib
 import time
 from collections.abc import Callable
 
-import httpx
-
-from assay_inference.engine_calls import ask
 from assay_inference.engine_hosts import Host, Hosts
+from assay_inference.transport import Transport
 from assay_shared import logs
 from assay_shared.errors import EngineUnavailable
 
 TICK_SECONDS = 0.25
 PROBE_SECONDS = 3.0
 """For a probe's answer; it waits in line behind what the host still has in hand."""
-IDLE_SECONDS = 5.0
-"""Between two probes of a host that nobody asks anything."""
 
 log = logs.get_logger(__name__)
 
 
-async def watch(host: Host, hosts: Hosts, http: httpx.AsyncClient, on_change: Callable[[], None]) -> None:
+async def watch(host: Host, hosts: Hosts, transport: Transport, on_change: Callable[[], None]) -> None:
     """Watches one host until cancelled; `on_change` is called when it is back and when it is lost."""
     while True:
         try:
-            await _look(host, hosts, http, on_change)
+            await _look(host, hosts, transport, on_change)
         except Exception:
             log.exception("watching a host failed", host=host.url)
         await _rest(host)
 
 
-async def _look(host: Host, hosts: Hosts, http: httpx.AsyncClient, on_change: Callable[[], None]) -> None:
+async def _look(host: Host, hosts: Hosts, transport: Transport, on_change: Callable[[], None]) -> None:
     if not host.alive:
-        if await _answers(host, http):
+        if await _answers(host, transport):
             host.hear()
             on_change()
     elif host.is_silent():
@@ -45,18 +41,18 @@ async def _look(host: Host, hosts: Hosts, http: httpx.AsyncClient, on_change: Ca
             host.lose("silent")
             host.give_up()
             on_change()
-    elif host.idle and time.monotonic() - host.heard > IDLE_SECONDS:
-        if await _answers(host, http):
+    elif host.idle and time.monotonic() - host.heard > transport.idle_seconds:
+        if await _answers(host, transport):
             host.hear()
         elif host.idle:
             host.lose("no answer to a probe")
             on_change()
 
 
-async def _answers(host: Host, http: httpx.AsyncClient) -> bool:
+async def _answers(host: Host, transport: Transport) -> bool:
     try:
         async with asyncio.timeout(PROBE_SECONDS):
-            await ask(http, host.url, [])
+            await transport.ask(host.url, [])
     except (EngineUnavailable, TimeoutError):
         return False
     return True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
@@ -20,7 +20,13 @@ class Settings(ServiceSettings, RegistryClientSettings):
     model_config = SettingsConfigDict(env_prefix="ASSAY_", env_ignore_empty=True, extra="ignore")
 
     port: int = 8003
-    engine_urls: str = Field(description="addresses of TorchServe, separated by commas")
+    inference_backend: Literal["torchserve", "sagemaker"] = Field(
+        default="torchserve",
+        description="who detects: TorchServes of our own, or an endpoint in AWS (ASSAY_SAGEMAKER_*)",
+    )
+    engine_urls: str = Field(
+        default="", description="addresses of TorchServe, separated by commas; backend torchserve"
+    )
     engine_slots: str = Field(
         default_factory=lambda: str(len(os.sched_getaffinity(0))),
         description="requests sent to each TorchServe at once, its number of workers; or a number for each"
@@ -82,7 +88,7 @@ class Settings(ServiceSettings, RegistryClientSettings):
     @classmethod
     def _check_urls(cls, value: str) -> str:
         urls = [url.strip() for url in value.split(",") if url.strip()]
-        if not urls or not all(url.startswith(("http://", "https://")) for url in urls):
+        if not all(url.startswith(("http://", "https://")) for url in urls):
             raise ValueError("give one or more addresses such as http://127.0.0.1:8080")
         return ",".join(url.rstrip("/") for url in urls)
 
@@ -96,7 +102,11 @@ class Settings(ServiceSettings, RegistryClientSettings):
 
     @model_validator(mode="after")
     def _check_hosts(self) -> Self:
+        if self.inference_backend == "sagemaker":
+            return self
         hosts, slots = self.list_engines(), self.engine_slots.count(",") + 1
+        if hosts == [""]:
+            raise ValueError("engine_urls: give one or more addresses such as http://127.0.0.1:8080")
         if len(set(hosts)) != len(hosts):
             raise ValueError("engine_urls: an address is given twice")
         if slots not in (1, len(hosts)):

@@ -7,18 +7,17 @@ The exit status is 0, or 1 after a line on standard error for everything that fa
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-import httpx
 import numpy as np
 
-from assay_engine.errors import BadFrame
 from assay_engine.framing import Found, Item
-from assay_inference.engine_calls import ask_now, check_engine
+from assay_inference.backends import Backend, choose_backend
 from assay_inference.live import LiveFollower
 from assay_inference.settings import Settings
 from assay_inference.snapshot import LiveModel
@@ -32,7 +31,7 @@ MAX_BRANDS = 5
 """Brands asked for, the first by name: enough to see that models load, few enough to be quick."""
 ANSWER_SECONDS = 30.0
 """For one prediction; an engine that is full, or whose worker has just died, is asked again meanwhile."""
-CONNECT_SECONDS, PAUSE_SECONDS = 3.0, 2.0
+PAUSE_SECONDS = 2.0
 POINTER = "current.json"
 GREY = 128
 
@@ -42,17 +41,19 @@ def main() -> int:
     settings = Settings()  # from the environment
     logs.configure_logs("inference-smoke-test", "WARNING", settings.log_format)
     logging.getLogger("urllib3").setLevel(logging.ERROR)
-    urls = settings.list_engines()
+    store = ObjectStore(StoreSettings())  # from the environment
+    backend = choose_backend(settings, store)
+    urls = list(backend.hosts)
     failures: list[str] = []
     try:
-        models = _read_live_models(ObjectStore(StoreSettings()), failures)
+        models = _read_live_models(store, failures)
     except StoreUnavailable as error:
         return _conclude([f"bucket `live` cannot be read: {error.detail}"], "")
     if not models and not failures:
-        return _conclude(_check_engines(urls), f"no brand has a live model yet; {_count(urls)} asked")
+        return _conclude(_check_engines(backend), f"no brand has a live model yet; {_count(urls)} asked")
     tested = _count(urls)
     for brand, model in models.items():
-        _test_brand(urls, brand, model, failures)
+        _test_brand(backend, urls, brand, model, failures)
     return _conclude(failures, f"{len(models)} live models on {tested}")
 
 
@@ -75,7 +76,7 @@ def _read_live_models(store: ObjectStore, failures: list[str]) -> dict[str, Live
     return models
 
 
-def _test_brand(urls: list[str], brand: str, model: LiveModel, failures: list[str]) -> None:
+def _test_brand(backend: Backend, urls: list[str], brand: str, model: LiveModel, failures: list[str]) -> None:
     """Asks every engine for a detection; prints a line when all answer. Who does not answer is taken off the
     list."""
     size = model.description.image_size
@@ -84,7 +85,7 @@ def _test_brand(urls: list[str], brand: str, model: LiveModel, failures: list[st
     for url in list(urls):
         started = time.monotonic()
         try:
-            result = _detect(url, item)
+            [result] = _ask_patiently(backend, url, [item])
         except EngineUnavailable as error:
             urls.remove(url)
             result = error
@@ -96,29 +97,33 @@ def _test_brand(urls: list[str], brand: str, model: LiveModel, failures: list[st
         print(f"brand {brand}: model version {model.version} answers in {slowest * 1000:.0f} ms")
 
 
-def _detect(url: str, item: Item) -> Found | AssayError:
-    """One real detection, or the engine's error of this model version. Raises EngineUnavailable."""
+def _ask_patiently(backend: Backend, host: str, items: list[Item]) -> list[Found | AssayError]:
+    """One real answer of a host, or its error of this model version. Raises EngineUnavailable."""
     give_up = time.monotonic() + ANSWER_SECONDS
     while True:
         try:
-            results = ask_now(url, [item], httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS))
-            if len(results) == 1:
-                return results[0]
-            reason = f"{len(results)} answers to one picture"
-        except (httpx.HTTPError, BadFrame) as error:
-            reason = str(error) or type(error).__name__
-        if time.monotonic() + PAUSE_SECONDS > give_up:
-            raise EngineUnavailable(f"The detector does not answer: {reason}")
+            return asyncio.run(_ask(backend, host, items))
+        except EngineUnavailable:
+            if time.monotonic() + PAUSE_SECONDS > give_up:
+                raise
         time.sleep(PAUSE_SECONDS)
 
 
-def _check_engines(urls: list[str]) -> list[str]:
+async def _ask(backend: Backend, host: str, items: list[Item]) -> list[Found | AssayError]:
+    transport = backend.connect()
+    try:
+        return await transport.ask(host, items)
+    finally:
+        await transport.close()
+
+
+def _check_engines(backend: Backend) -> list[str]:
     failures = []
-    for url in urls:
+    for host in backend.hosts:
         try:
-            check_engine([url], ANSWER_SECONDS)
+            _ask_patiently(backend, host, [])
         except EngineUnavailable as error:
-            failures.append(error.detail)
+            failures.append(f"{host}: {error.detail}")
     return failures
 
 

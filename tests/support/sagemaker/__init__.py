@@ -1,5 +1,6 @@
-"""A simulator of SageMaker, for tests without AWS: `Platform` is the whole of it."""
+"""A simulator of SageMaker, for tests without AWS: `Platform` is its door, `Endpoints` its serving."""
 
+from tests.support.sagemaker.endpoints import Endpoints
 from tests.support.sagemaker.platform import Platform, Refusal
 
-__all__ = ["Platform", "Refusal"]
+__all__ = ["Endpoints", "Platform", "Refusal"]

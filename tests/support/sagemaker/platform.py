@@ -18,6 +18,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import botocore.session
+import httpx
 from botocore.model import ListShape, MapShape, Shape, StringShape, StructureShape
 from moto.server import ThreadedMotoServer
 
@@ -60,6 +61,8 @@ class Platform:
         """Listens on ports of its own."""
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
         self._moto.start()
+        # What another platform of this process left: moto's state is the process's.
+        httpx.post(f"{self.moto_url}/moto-api/reset", trust_env=False).raise_for_status()
         platform = self
 
         class Handler(_Handler):
@@ -106,6 +109,11 @@ class Platform:
         """The next calls of an operation (`InvokeEndpoint` too) are answered by an error."""
         with self._lock:
             self._failures.setdefault(operation, []).extend([refusal] * times)
+
+    def clear_failures(self) -> None:
+        """What was still to fail does not."""
+        with self._lock:
+            self._failures.clear()
 
     def _answer(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes
