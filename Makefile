@@ -4,7 +4,7 @@ PYTHON ?= $(shell for python in python3.11 python3 python3.12 python3.13; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 PY := .venv/bin/python
 SOURCES := shared services deploy tests bench
-OVERLAYS := gpu tls s3 observability hub worker
+OVERLAYS := gpu tls s3 observability hub worker sagemaker
 
 # What is built is labelled with the commit.
 export ASSAY_REVISION ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
@@ -12,6 +12,7 @@ export DOCKER_BUILDKIT = 1
 
 .PHONY: help venv demo serve test lint format bench lock test-compose \
 	init build up down ps logs backup restore upgrade s3-credentials worker-env \
+	sagemaker-push sagemaker-check sagemaker-up sagemaker-down sagemaker-cost \
 	$(OVERLAYS:%=%-on) $(OVERLAYS:%=%-off)
 
 help: ## what there is
@@ -52,6 +53,22 @@ s3-credentials: ## new S3 credentials of BRAND for bulk uploads (ACTION=list, or
 
 worker-env: ## prints the .env of a further box that works for this one (SERVICES=trainer)
 	@sh deploy/worker-env.sh
+
+sagemaker-push: ## docs/sagemaker.md: images of trainer and engine to ECR
+	@sh deploy/sagemaker/push.sh
+
+sagemaker-check: ## what is missing in AWS, before anything is started
+	@sh deploy/sagemaker/check.sh
+
+sagemaker-up: ## makes the endpoint, or moves it to what .env says
+	@sh deploy/sagemaker/run.sh inference -m assay_inference.sagemaker_endpoint up
+
+sagemaker-down: ## endpoint and training jobs: nothing that costs is left
+	@sh deploy/sagemaker/run.sh inference -m assay_inference.sagemaker_endpoint down
+	@sh deploy/sagemaker/run.sh inference down.py
+
+sagemaker-cost: ## what a run and a month of the endpoint are expected to cost
+	@sh deploy/sagemaker/run.sh inference cost.py
 
 $(OVERLAYS:%=%-on):
 	@sh deploy/overlay.sh $(@:-on=) on

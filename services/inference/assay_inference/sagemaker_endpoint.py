@@ -2,8 +2,8 @@
 
 `up` makes what is missing, and otherwise moves the endpoint to what the settings say: a new model and
 endpoint configuration, named by their content, and an update that AWS rolls back by itself when the new
-instances do not answer. What is no longer used is deleted after that. `down` deletes everything that costs. Both may be
-run again at any time.
+instances do not answer. What is no longer used is deleted after that. `down` deletes everything that costs.
+Both may be run again at any time.
 """
 
 from __future__ import annotations
