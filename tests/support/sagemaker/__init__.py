@@ -1,5 +1,6 @@
-"""A simulator of SageMaker, for tests without AWS: `Platform` is the whole of it."""
+"""A simulator of SageMaker, for tests without AWS: `Platform` is its door, `Jobs` its training."""
 
+from tests.support.sagemaker.jobs import Jobs
 from tests.support.sagemaker.platform import Platform, Refusal
 
-__all__ = ["Platform", "Refusal"]
+__all__ = ["Jobs", "Platform", "Refusal"]
