@@ -24,18 +24,13 @@ def name_slot(epoch: int) -> str:
     return f"checkpoint-{epoch % SLOTS}.tar"
 
 
-def keep_checkpoint(path: Path, epoch: int, folder: Path, model_part: Path) -> None:
-    """Puts a packed checkpoint into its slot, and as the only one into the model version's `training/`, to
-    fine-tune from. One that was replaced meanwhile is left: a newer one follows."""
+def keep_checkpoint(path: Path, epoch: int, folder: Path) -> None:
+    """Puts a packed checkpoint into its slot. One that is gone meanwhile is left: a newer one follows."""
     partial = folder / ".partial"
     try:
         shutil.copyfile(path, partial)
     except FileNotFoundError:
         return
-    model_part.mkdir(parents=True, exist_ok=True)
-    for old in model_part.glob("epoch-*.tar"):
-        old.unlink()
-    shutil.copyfile(partial, model_part / path.name)
     os.replace(partial, folder / name_slot(epoch))
 
 

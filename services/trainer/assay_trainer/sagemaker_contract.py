@@ -8,7 +8,7 @@ comes as hyperparameters. Events go back as lines of the job's log.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -77,6 +77,7 @@ def format_metrics(metrics: Mapping[str, float | None]) -> str:
     return " ".join(f"{name}={value:g};" for name, value in metrics.items() if value is not None)
 
 
+RunPhase = Literal["preparing", "training", "evaluating"]
 JobEvent = Annotated[ProgressEvent | StateEvent | LogEvent, Field(discriminator="event")]
 _EVENT: TypeAdapter[JobEvent] = TypeAdapter(JobEvent)
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -37,7 +38,7 @@ from assay_trainer.job import (
     ProgressEvent,
     StateEvent,
 )
-from assay_trainer.job_checkpoints import find_checkpoint, keep_checkpoint
+from assay_trainer.job_checkpoints import find_checkpoint, keep_checkpoint, read_epoch
 from assay_trainer.sagemaker_contract import (
     DATASET_FILE,
     IMAGES_CHANNEL,
@@ -191,11 +192,12 @@ def _tell(event: ChildEvent, folder: Folder) -> None:
         case StateEvent() | LogEvent():
             _say(format_event(event))
         case CheckpointEvent(epoch=epoch, path=path):
-            keep_checkpoint(path, epoch, folder.make("checkpoints"), folder.make("model") / "training")
+            keep_checkpoint(path, epoch, folder.make("checkpoints"))
 
 
 def _finish(folder: Folder, end: ChildEnd) -> int:
     if end.outcome == "done":
+        _add_checkpoint(folder)
         path = folder.root / "model" / DESCRIPTION_FILE
         metrics = ModelDescription.model_validate_json(path.read_bytes()).metrics
         _say(format_metrics({"map50": metrics.map50, "image_accuracy": metrics.image_accuracy}))
@@ -211,6 +213,13 @@ def _finish(folder: Folder, end: ChildEnd) -> int:
     except AssayError as error:
         print(error.detail, file=sys.stderr)
     return 1
+
+
+def _add_checkpoint(folder: Folder) -> None:
+    """The last checkpoint goes with the model version, to fine-tune from, as at home."""
+    last = find_checkpoint(folder.make("checkpoints"))
+    if last is not None:
+        shutil.copyfile(last, folder.make("model/training") / f"epoch-{read_epoch(last):05d}.tar")
 
 
 def _say(line: str) -> None:

@@ -26,21 +26,20 @@ def pack(path: Path, epoch: int, *, weights: bytes = b"weights" * 500) -> Path:
 
 
 def test_the_newest_of_few_is_found(tmp_path: Path) -> None:
-    folder, part = tmp_path / "checkpoints", tmp_path / "model/training"
+    folder = tmp_path / "checkpoints"
     folder.mkdir()
     assert find_checkpoint(folder) is None
     for epoch in range(1, 6):
         packed = pack(tmp_path / f"epoch-{epoch:05d}.tar", epoch)
-        keep_checkpoint(packed, epoch, folder, part)
+        keep_checkpoint(packed, epoch, folder)
         found = find_checkpoint(folder)
         assert found == folder / name_slot(epoch)
         assert read_epoch(found) == epoch
-        assert [path.name for path in part.iterdir()] == [packed.name]
     assert len(list(folder.iterdir())) == SLOTS
 
 
 def test_one_that_was_replaced_meanwhile_is_left(tmp_path: Path) -> None:
-    keep_checkpoint(tmp_path / "gone.tar", 1, tmp_path, tmp_path / "training")
+    keep_checkpoint(tmp_path / "gone.tar", 1, tmp_path)
     assert find_checkpoint(tmp_path) is None
 
 

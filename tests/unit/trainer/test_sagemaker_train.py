@@ -111,6 +111,7 @@ def test_stopped_by_a_signal_it_saves_and_goes_on_where_it_was(folder: Path, sta
     description = ModelDescription.model_validate_json((folder / "model/model.json").read_bytes())
     assert (description.brand, description.version, description.run) == ("acme", "mv_1", "run_1")
     assert [path.name for path in (folder / "model/training").iterdir()] == [f"epoch-{EPOCHS:05d}.tar"]
+    assert not any(name.startswith("training/") for name in description.files), "as at home"
     assert len(list((folder / "checkpoints").iterdir())) == 2
     metrics = {
         one["Name"]: float(found[-1])
