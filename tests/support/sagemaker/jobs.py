@@ -186,9 +186,11 @@ class Jobs:
         if job.ended is not None:
             seconds = max(1, int((job.ended - (job.started or job.ended)).total_seconds()))
             answer |= {"TrainingEndTime": job.ended, "BillableTimeInSeconds": seconds}
+        if job.metrics:
+            now = job.ended or datetime.now(UTC)
             answer["FinalMetricDataList"] = [
-                {"MetricName": name, "Value": value, "Timestamp": job.ended}
-                for name, value in job.metrics.items()
+                {"MetricName": name, "Value": value, "Timestamp": now}
+                for name, value in dict(job.metrics).items()
             ]
         if job.reason:
             answer["FailureReason"] = job.reason[:1024]
