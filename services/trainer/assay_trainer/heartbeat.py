@@ -67,6 +67,21 @@ class Pulse:
                 self._lines.append(line[:2000])
                 del self._lines[:-MAX_LINES]
 
+    def is_sent(self) -> bool:
+        """Whether the registry has taken all that was told."""
+        with self._lock:
+            return not self._reports and not self._lines
+
+    def flush(self, seconds: float) -> bool:
+        """Sends what is left at once and waits, at most so long; whether the registry has taken it."""
+        until = time.monotonic() + seconds
+        self._news.set()
+        while not self.is_sent():
+            if self.lost.is_set() or time.monotonic() > until:
+                return False
+            time.sleep(0.05)
+        return True
+
     def end(self, release: Release) -> bool:
         """Ends the lease; tries until the registry answers or the lease is surely over, and not for long when
         this trainer stops. Whether the registry knows.

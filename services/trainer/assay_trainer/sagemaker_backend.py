@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 from assay_shared.aws import AwsDenied, AwsUnavailable
 from assay_shared.errors import AssayError
@@ -34,6 +35,8 @@ VANISHED = 10
 """Polls in which AWS does not know a job that was started, until it counts as gone."""
 CANCEL_SECONDS = 180.0
 """AWS gives a job 120 seconds to stop."""
+FLUSH_SECONDS = 5.0
+"""For how long a trainer that stops waits for the registry to take what was told."""
 DRAIN_SECONDS = 20.0
 """CloudWatch is some seconds late: for how long the rest of an ended job's log is asked for."""
 PHASES: dict[str, RunPhase] = {
@@ -81,6 +84,7 @@ class JobRun:
         self._state: JobState | None = None
         self._log = JobLog(backend.clients, self._name, {})
         self._told_transitions = 0
+        self._unsaved: dict[str, Any] | None = None
         self._absent = 0
         self._sent = False
         self._not_before = 0.0
@@ -121,8 +125,13 @@ class JobRun:
         log.warning("training job not stopped yet, tried again later", job=self._name)
 
     def pause(self) -> RunEnd:
-        """The job goes on; the run's next owner finds it."""
+        """The job goes on; the run's next owner finds it, and tells of it from here."""
         self._forget()
+        try:
+            if self._pulse.flush(FLUSH_SECONDS):
+                self._save_cursor()
+        except AssayError as error:
+            log.warning("some of the log will be told twice", run=self._lease.run, why=error.detail)
         if self._attempt == 0:
             return RunEnd("requeue", "the trainer was stopped")
         return RunEnd(
@@ -210,6 +219,7 @@ class JobRun:
         same = cursor.get("job") == name
         self._log = JobLog(self._backend.clients, name, cursor.get("streams", {}) if same else {})
         self._told_transitions = int(cursor.get("transitions", 0)) if same else 0
+        self._unsaved = None
         self._attempt = attempt
         if self._backend.events is not None:
             self._backend.events.watch(name, self.news)
@@ -235,17 +245,15 @@ class JobRun:
         self._told_transitions = max(before, len(state.transitions))
         lines = 0
         try:
+            # What the registry has not taken yet, the next owner must tell: this one may have lost the run.
+            if self._pulse.is_sent():
+                self._save_cursor()
             for line in self._log.read():
                 self._tell_line(line)
                 lines += 1
             if lines or self._told_transitions != before:
-                self._data().write_cursor(
-                    {
-                        "job": state.name,
-                        "streams": self._log.cursor,
-                        "transitions": self._told_transitions,
-                    }
-                )
+                streams, transitions = dict(self._log.cursor), self._told_transitions
+                self._unsaved = {"job": state.name, "streams": streams, "transitions": transitions}
             self._log_trouble = ""
         except AssayError as error:
             if error.detail != self._log_trouble:
@@ -253,6 +261,11 @@ class JobRun:
             self._log_trouble = error.detail
             self._tell_metrics(state)
         return lines
+
+    def _save_cursor(self) -> None:
+        if self._unsaved is not None and not self._pulse.lost.is_set():
+            self._data().write_cursor(self._unsaved)
+            self._unsaved = None
 
     def _tell_line(self, line: str) -> None:
         match read_line(line):

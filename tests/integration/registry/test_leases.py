@@ -234,9 +234,7 @@ def ask(registry: Registry, run: str, *backends: str) -> Any:
 
 
 @both_databases
-def test_a_run_that_has_a_job_in_sagemaker_is_not_trained_anywhere_else(
-    registry: Registry, run: str
-) -> None:
+def test_a_run_that_has_a_job_in_sagemaker_is_not_trained_anywhere_else(registry: Registry, run: str) -> None:
     # A worker of before the backends says nothing of them: it trains beside itself.
     first = ask(registry, run).json()
     assert first["backend"] == "celery"

@@ -118,6 +118,12 @@ class Assay:
             f"the log of {run} says {words!r}",
         )
 
+    def wait_for_lines(self, run: str, words: str, count: int) -> None:
+        """Until so many lines of the run's log have these words."""
+        wait_until(
+            lambda: sum(words in line for line in self.read_log(run)) >= count, HANGS, f"{count} x {words!r}"
+        )
+
     def judge(self, run: str) -> dict[str, Any]:
         """The run's model.json has arrived, as the store's notification says; gives the run after that."""
         self.client.judge_model(ModelPlace(brand=self.brand, version=self.read(run)["model_version"]))

@@ -108,7 +108,9 @@ def test_spot_interruptions_cost_time_and_nothing_else(
     make_trainer().take(run)
     name = name_job(run)
     for attempt in (2, 3):
-        wait_until(partial(has_epochs, assay, run, 2 * attempt), HANGS, "some epochs")
+        assay.wait_for_lines(run, "resuming from checkpoint-", attempt - 2)
+        seen = len(assay.read(run)["history"])
+        wait_until(partial(has_epochs, assay, run, seen + 1), HANGS, "a further epoch")
         aws.jobs.interrupt(name)
         wait_until(partial(has_attempts, aws, name, attempt), HANGS, "it goes on")
     check_succeeded(assay, aws, run)
