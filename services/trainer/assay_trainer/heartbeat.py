@@ -67,6 +67,10 @@ class Pulse:
                 self._lines.append(line[:2000])
                 del self._lines[:-MAX_LINES]
 
+    def is_over(self) -> bool:
+        """Whether its owner is to let go of the run: cancelled, lost, or this trainer stops."""
+        return self.cancelled.is_set() or self.lost.is_set() or self._stopping.is_set()
+
     def is_sent(self) -> bool:
         """Whether the registry has taken all that was told."""
         with self._lock:

@@ -191,13 +191,16 @@ class JobRun:
                 self._backend.pretrained_weights,
                 self._work,
                 reads_store=self._backend.reads_store,
+                is_over=self._pulse.is_over,
             )
+            if copied is None:
+                return None
             self._sent = True
             self._pulse.log(
                 f"{copied} of {len(self._lease.dataset.items)} pictures were copied to the bucket"
             )
-        if self._pulse.cancelled.is_set() or self._pulse.lost.is_set():
-            return None  # Copying may have taken a while.
+        if self._pulse.is_over():
+            return None
         name = name_job(self._lease.run, attempt)
         try:
             self._jobs.create(make_request(self._lease, settings, self._places, name))

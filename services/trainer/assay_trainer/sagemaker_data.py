@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -33,10 +34,21 @@ class JobData:
         self._s3, self._store, self._places = s3, store, places
         self._encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key} if kms_key else {}
 
-    def send(self, lease: Lease, pretrained_weights: str, work: Path, *, reads_store: bool) -> int:
+    def send(
+        self,
+        lease: Lease,
+        pretrained_weights: str,
+        work: Path,
+        *,
+        reads_store: bool,
+        is_over: Callable[[], bool],
+    ) -> int | None:
         """Puts all that a job of this run reads under the run's prefix; returns how many pictures had to be
-        copied. `reads_store`: the job reads them where they lie already."""
-        copied = 0 if reads_store else self._copy_images(lease)
+        copied. `reads_store`: the job reads them where they lie already. When `is_over` says so it stops
+        half-way and returns None: what is there already is not copied again."""
+        copied = 0 if reads_store else self._copy_images(lease, is_over)
+        if is_over():
+            return None
         names = [f"{item.sha256}.{item.extension}" for item in lease.dataset.items]
         prefix = (
             f"s3://{keys.IMAGES}/{lease.brand}/" if reads_store else self._places.uri(self._places.images)
@@ -112,12 +124,12 @@ class JobData:
                 for found in page.get("Contents", []):
                     self._s3.delete_object(Bucket=self._places.bucket, Key=found["Key"])
 
-    def _copy_images(self, lease: Lease) -> int:
+    def _copy_images(self, lease: Lease, is_over: Callable[[], bool]) -> int:
         there = self._list_fresh(self._places.images)
 
         def copy(item: DatasetItem) -> bool:
             name = f"{item.sha256}.{item.extension}"
-            if name in there:
+            if name in there or is_over():
                 return False
             try:
                 data = self._store.get(keys.IMAGES, keys.image_key(lease.brand, item.sha256, item.extension))

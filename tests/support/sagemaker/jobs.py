@@ -285,9 +285,9 @@ class Jobs:
         process = job.process
         assert process is not None
         assert job.started is not None
-        limit = job.request.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", 86400)
         while process.poll() is None:
             why = ""
+            limit = job.request.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", 86400)
             if job.stop.is_set():
                 why = "Stopped"
             elif job.interrupt.is_set():
@@ -321,8 +321,8 @@ class Jobs:
     def _start(self, job: TrainingJob) -> subprocess.Popen[bytes]:
         given = {**job.request.get("Environment", {}), "TRAINING_JOB_NAME": job.name}
         if self._image:
-            command = ["docker", "run", "--rm", "--network", "none", "--name", job.name]
-            command += ["--volume", f"{job.folder}:/opt/ml"]
+            command = ["docker", "run", "--rm", "--network", "none", "--shm-size", "1g"]
+            command += ["--name", job.name, "--volume", f"{job.folder}:/opt/ml"]
             command += [word for pair in given.items() for word in ("--env", "=".join(pair))]
             return subprocess.Popen(
                 [*command, self._image, "train"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
