@@ -43,7 +43,7 @@ class Services:
             self._http("registry", "assay_registry"),
             self._http("ingest", "assay_ingest", after=("registry",)),
             self._celery("ingest-worker", "assay_ingest.worker", "ingest,events", 2),
-            self._celery("trainer", "assay_trainer.worker", "train", 1),
+            self._celery("trainer", "assay_trainer.worker", "train"),
             self._python(
                 "torchserve",
                 "-m",
@@ -68,8 +68,10 @@ class Services:
         ready = parts.answers_at(f"{self.url(name)}/readyz")
         return self._python(name, "-m", module, ready=ready, after=after)
 
-    def _celery(self, name: str, app: str, queues: str, processes: int) -> Program:
-        arguments = ["-A", app, "worker", "-Q", queues, "-c", str(processes), "-n", f"{name}@%h"]
+    def _celery(self, name: str, app: str, queues: str, processes: int | None = None) -> Program:
+        arguments = ["-A", app, "worker", "-Q", queues, "-n", f"{name}@%h"]
+        if processes is not None:
+            arguments += ["-c", str(processes)]
         quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
         return self._python(
             name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import httpx
@@ -14,6 +15,7 @@ from assay_shared.wire import (
     AnnotationArrival,
     ArchiveArrival,
     Arrival,
+    Backend,
     Heartbeat,
     HeartbeatAnswer,
     ImageArrival,
@@ -23,6 +25,7 @@ from assay_shared.wire import (
     ModelVersion,
     QuarantineArrival,
     Release,
+    RunList,
     Source,
     Verification,
 )
@@ -78,9 +81,15 @@ class RegistryClient:
         """A model version's `model.json` has arrived: the registry judges it against the gate. Idempotent."""
         return self._post("/internal/arrived-models", place, ModelVersion)
 
-    def acquire_lease(self, run: str, worker: str) -> Lease:
-        """Asks for a run. Raises Conflict when it is over or another worker holds it."""
-        return self._post(f"/internal/training-runs/{run}/lease", LeaseRequest(worker=worker), Lease)
+    def acquire_lease(self, run: str, worker: str, backends: Sequence[Backend] = ("celery",)) -> Lease:
+        """Asks for a run. Raises Conflict when it is over, another worker holds it, or it was begun in a
+        backend that is not among these."""
+        request = LeaseRequest(worker=worker, backends=list(backends))
+        return self._post(f"/internal/training-runs/{run}/lease", request, Lease)
+
+    def select_over(self, runs: list[str]) -> list[str]:
+        """Those of these runs that are over; one that is unknown is not among them."""
+        return self._post("/internal/training-runs/over", RunList(runs=runs), RunList).runs
 
     def send_heartbeat(self, run: str, heartbeat: Heartbeat) -> HeartbeatAnswer:
         """Renews the lease and reports progress. Raises LeaseLost."""

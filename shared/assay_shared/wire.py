@@ -688,10 +688,16 @@ class ModelPlace(Wire):
     version: str
 
 
+Backend = Literal["celery", "sagemaker"]
+"""Where a run trains: beside the worker that owns it, or as a job in SageMaker."""
+
+
 class LeaseRequest(Wire):
-    """A worker asks for a run."""
+    """A worker asks for a run. It begins runs in the first of `backends`; in the others it can only go on
+    with what was begun there."""
 
     worker: str
+    backends: list[Backend] = Field(default=["celery"], min_length=1)
 
 
 class Lease(Wire):
@@ -706,6 +712,13 @@ class Lease(Wire):
     options: TrainingOptions
     dataset: DatasetManifest
     live_version: str | None
+    backend: Backend = "celery"
+
+
+class RunList(Wire):
+    """Training runs by their ids."""
+
+    runs: list[str]
 
 
 class Heartbeat(Wire):

@@ -54,8 +54,13 @@ def test_what_idles_or_waits_holds_no_torch() -> None:
         *PACKAGES["assay_inference"].rglob("*.py"),
         *(
             PACKAGES["assay_trainer"] / name
-            for name in ("worker.py", "run.py", "heartbeat.py", "model_store.py")
+            for name in ("worker.py", "run.py", "heartbeat.py", "model_store.py", "child.py", "artifact.py")
         ),
+        *(
+            PACKAGES["assay_trainer"] / name
+            for name in ("backends.py", "local_backend.py", "job_checkpoints.py", "checkpoint_files.py")
+        ),
+        *PACKAGES["assay_trainer"].glob("sagemaker_*.py"),
         *(PACKAGES["assay_shared"] / name for name in ("model_description.py", "wire.py")),
         *(
             PACKAGES["assay_shared"] / "detector" / name

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Response
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from assay_registry.context import ContextDep
+from assay_registry.context import Context, ContextDep
 from assay_registry.models import DatasetVersionRow, ModelVersionRow, RunEpochRow, RunLogRow, TrainingRunRow
 from assay_registry.run_states import (
     announce,
@@ -24,6 +24,7 @@ from assay_shared import logs
 from assay_shared.errors import Conflict, LeaseLost
 from assay_shared.ids import utc_now
 from assay_shared.wire import (
+    ACTIVE_STATES,
     DatasetManifest,
     Heartbeat,
     HeartbeatAnswer,
@@ -31,25 +32,46 @@ from assay_shared.wire import (
     LeaseRequest,
     Progress,
     Release,
+    RunList,
     RunState,
     TrainingOptions,
 )
 
 MAX_LINES = 20_000
 """Log lines that one heartbeat may add; a worker holds fewer."""
+MAX_RUNS = 1000
+"""Runs that one question may name."""
+ELSEWHERE = (
+    "it was begun as a job in SageMaker and waits for a trainer that can reach it: give the trainer service "
+    "its ASSAY_SAGEMAKER_* settings back, or cancel the run"
+)
 FORWARD = (RunState.QUEUED, RunState.PREPARING, RunState.TRAINING, RunState.EVALUATING)
 
-internal_router = APIRouter(prefix="/training-runs/{run}")
+internal_router = APIRouter(prefix="/training-runs")
 log = logs.get_logger(__name__)
 
 
-@internal_router.post("/lease")
+@internal_router.post("/over")
+def select_over(context: ContextDep, body: RunList) -> RunList:
+    """Those of these runs that are over. A run that is unknown here is not: it may be another Assay's."""
+    query = select(TrainingRunRow.id).where(
+        TrainingRunRow.id.in_(body.runs[:MAX_RUNS]), TrainingRunRow.state.not_in(ACTIVE_STATES)
+    )
+    with context.database.session() as session:
+        return RunList(runs=list(session.scalars(query)))
+
+
+@internal_router.post("/{run}/lease")
 def acquire_lease(context: ContextDep, run: str, body: LeaseRequest) -> Lease:
-    """Gives the run to a worker. Conflict when it is over, waits for uploads, or another holds it."""
+    """Gives the run to a worker. Conflict when it is over, waits for uploads, another holds it, or it has a
+    job in SageMaker, of which this worker knows nothing."""
     now = utc_now()
+    _say_who_is_awaited(context, run, body)
     with context.database.session() as session:
         row = lock_run(session, run)
         _check_free(row, now)
+        if _is_elsewhere(row, body):
+            raise Conflict(f"The training run {run}: {ELSEWHERE}")
         if row.dataset_version is None or row.model_version is None:
             raise Conflict(f"The training run {run} still waits for uploads to be ingested")
         dataset = session.get_one(DatasetVersionRow, row.dataset_version)
@@ -60,6 +82,8 @@ def acquire_lease(context: ContextDep, run: str, body: LeaseRequest) -> Lease:
         row.lease_token, row.lease_worker = token, clean_text(body.worker)
         row.lease_expires_at = now + timedelta(seconds=context.settings.lease_seconds)
         row.attempts += 1
+        if row.backend != "sagemaker":
+            row.backend = body.backends[0]
         row.started_at = row.started_at or now
         live = session.scalar(
             select(ModelVersionRow.version).where(
@@ -76,13 +100,14 @@ def acquire_lease(context: ContextDep, run: str, body: LeaseRequest) -> Lease:
             options=TrainingOptions.model_validate(row.options),
             dataset=DatasetManifest.model_validate(dataset.manifest),
             live_version=live,
+            backend="sagemaker" if row.backend == "sagemaker" else "celery",
         )
         attempts = row.attempts
     log.info("run leased", run=run, worker=body.worker, attempt=attempts)
     return lease
 
 
-@internal_router.post("/heartbeat")
+@internal_router.post("/{run}/heartbeat")
 def beat(context: ContextDep, run: str, body: Heartbeat) -> HeartbeatAnswer:
     """Renews the lease and keeps what the worker tells. LeaseLost when the token is not the current one; a
     lease that ended but was not taken yet is renewed."""
@@ -100,7 +125,7 @@ def beat(context: ContextDep, run: str, body: Heartbeat) -> HeartbeatAnswer:
         return HeartbeatAnswer(cancelled=row.cancel_requested, expires_at=row.lease_expires_at)
 
 
-@internal_router.post("/release", status_code=204)
+@internal_router.post("/{run}/release", status_code=204)
 def release_lease(context: ContextDep, run: str, body: Release) -> Response:
     """Ends the lease: the model is packaged, the run failed, was cancelled, or goes back to the queue.
 
@@ -116,6 +141,18 @@ def release_lease(context: ContextDep, run: str, body: Release) -> Response:
         announce(context, run)
     log.info("lease released", run=run, outcome=body.outcome, reason=body.reason)
     return Response(status_code=204)
+
+
+def _say_who_is_awaited(context: Context, run: str, body: LeaseRequest) -> None:
+    """A queued run that its asker cannot go on with says so: nobody else would."""
+    with context.database.session() as session:
+        row = lock_run(session, run)
+        if row.state == RunState.QUEUED and _is_elsewhere(row, body):
+            row.reason = ELSEWHERE
+
+
+def _is_elsewhere(row: TrainingRunRow, body: LeaseRequest) -> bool:
+    return row.backend == "sagemaker" and "sagemaker" not in body.backends
 
 
 def _check_free(row: TrainingRunRow, now: datetime) -> None:

@@ -212,7 +212,8 @@ _LIVE = text("state = 'live'")
 class TrainingRunRow(Base):
     """A training run, owned by whoever holds `lease_token` until `lease_expires_at`.
 
-    `packaged_at` is set when the model version is stored whole and waits for the gate.
+    `packaged_at` is set when the model version is stored whole and waits for the gate. `backend` is where the
+    run was begun; one that has a job in SageMaker is never trained anywhere else.
     """
 
     __tablename__ = "training_runs"
@@ -232,6 +233,7 @@ class TrainingRunRow(Base):
     model_version: Mapped[str | None] = mapped_column(String(80))
     cancel_requested: Mapped[bool] = mapped_column(default=False)
     attempts: Mapped[int] = mapped_column(default=0)
+    backend: Mapped[str | None] = mapped_column(String(20))
     lease_worker: Mapped[str | None]
     lease_token: Mapped[str | None] = mapped_column(String(80))
     lease_expires_at: Mapped[datetime | None]

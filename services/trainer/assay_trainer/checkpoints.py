@@ -5,15 +5,11 @@ from __future__ import annotations
 import tarfile
 from pathlib import Path
 
-from pydantic import TypeAdapter
-
 from assay_shared.detector import offline as offline  # before ultralytics
 from assay_shared.wire import Progress, TrainingOptions
+from assay_trainer.checkpoint_files import CHECKPOINT_FILES, HISTORY, HISTORY_FILE
 
 KEPT_CHECKPOINTS = 2
-HISTORY_FILE = "history.json"
-CHECKPOINT_FILES = ("last.pt", HISTORY_FILE)
-HISTORY = TypeAdapter(list[Progress])
 
 
 def pack_checkpoint(folder: Path, epoch: int, history: list[Progress]) -> Path:

@@ -67,9 +67,28 @@ class Pulse:
                 self._lines.append(line[:2000])
                 del self._lines[:-MAX_LINES]
 
-    def end(self, release: Release) -> None:
+    def is_over(self) -> bool:
+        """Whether its owner is to let go of the run: cancelled, lost, or this trainer stops."""
+        return self.cancelled.is_set() or self.lost.is_set() or self._stopping.is_set()
+
+    def is_sent(self) -> bool:
+        """Whether the registry has taken all that was told."""
+        with self._lock:
+            return not self._reports and not self._lines
+
+    def flush(self, seconds: float) -> bool:
+        """Sends what is left at once and waits, at most so long; whether the registry has taken it."""
+        until = time.monotonic() + seconds
+        self._news.set()
+        while not self.is_sent():
+            if self.lost.is_set() or time.monotonic() > until:
+                return False
+            time.sleep(0.05)
+        return True
+
+    def end(self, release: Release) -> bool:
         """Ends the lease; tries until the registry answers or the lease is surely over, and not for long when
-        this trainer stops.
+        this trainer stops. Whether the registry knows.
 
         The registry requeues a run whose lease ends unreleased, so giving up loses nothing but time.
         """
@@ -77,16 +96,16 @@ class Pulse:
         while True:
             try:
                 self._registry.release_lease(self._lease.run, release)
-                return
+                return True
             except RegistryUnavailable as error:
                 patience = STOPPING_SECONDS if self._stopping.is_set() else self._lease.seconds * 2
                 if time.monotonic() - started > patience:
                     log.warning("lease not released", run=self._lease.run, why=error.detail)
-                    return
+                    return False
                 time.sleep(1)
             except AssayError as error:
                 log.warning("lease not released", run=self._lease.run, why=error.detail)
-                return
+                return False
 
     def _beat(self) -> None:
         while not self._over.is_set():

@@ -17,14 +17,20 @@ from assay_shared.errors import Conflict, NotFound, RegistryUnavailable
 from assay_shared.logs import configure_logs, get_logger
 from assay_shared.queue import TRAIN, TRAIN_RUN, make_celery
 from assay_shared.registry_client import RegistryClient
-from assay_shared.storage import ObjectStore
 from assay_shared.worker_health import show_life
+from assay_trainer.backends import Backends
 from assay_trainer.run import remove_leftovers, train_leased_run
 from assay_trainer.settings import get_settings
 
 app = make_celery(get_settings().broker_url.get_secret_value(), (TRAIN,))
-# A thread, not a forked process: the stop signal must reach the run, which saves and goes back to the queue.
-app.conf.update(worker_pool="threads", worker_concurrency=1)
+registry = RegistryClient(
+    get_settings().registry_url,
+    get_settings().service_token.get_secret_value(),
+    get_settings().registry_timeout_seconds,
+)
+backends = Backends(get_settings(), registry)
+# Threads, not forked processes: the stop signal must reach the runs, which are saved and queued again.
+app.conf.update(worker_pool="threads", worker_concurrency=backends.runs_at_once)
 show_life(app)
 log = get_logger(__name__)
 stopping = threading.Event()
@@ -38,25 +44,25 @@ def _configure_logs(**_: Any) -> None:
 @worker_ready.connect
 def _start_clean(**_: Any) -> None:
     remove_leftovers(get_settings().data_dir)
+    backends.start()
 
 
 @worker_shutting_down.connect
-def _stop_run(**_: Any) -> None:
+def _stop_runs(**_: Any) -> None:
     stopping.set()
+    backends.stop()
 
 
 @app.task(name=TRAIN_RUN, bind=True, acks_late=False, max_retries=None)
 def train_run(self: Any, run: str) -> None:
     """Trains one run, if no other worker owns it."""
-    settings = get_settings()
-    registry = RegistryClient(
-        settings.registry_url, settings.service_token.get_secret_value(), settings.registry_timeout_seconds
-    )
+    worker = f"{socket.gethostname()}:{os.getpid()}"
     try:
-        lease = registry.acquire_lease(run, worker=f"{socket.gethostname()}:{os.getpid()}")
+        lease = registry.acquire_lease(run, worker, backends.names)
     except (Conflict, NotFound) as error:
         log.info("run not taken", run=run, why=error.detail)
         return
     except RegistryUnavailable as error:
         raise self.retry(countdown=5, exc=error) from error
-    train_leased_run(lease, registry, ObjectStore(settings.store), settings, stopping)
+    backend = backends.get(lease.backend)
+    train_leased_run(lease, registry, backends.store, backend, get_settings().data_dir, stopping)

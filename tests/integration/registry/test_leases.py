@@ -226,3 +226,47 @@ def test_only_the_transitions_of_the_table_are_made(state: RunState, target: Run
         with pytest.raises(Conflict):
             move(row, target)
         assert row.state == state.value
+
+
+def ask(registry: Registry, run: str, *backends: str) -> Any:
+    body = {"worker": "w"} | ({"backends": list(backends)} if backends else {})
+    return registry.service.post(f"/internal/training-runs/{run}/lease", json=body)
+
+
+@both_databases
+def test_a_run_that_has_a_job_in_sagemaker_is_not_trained_anywhere_else(registry: Registry, run: str) -> None:
+    # A worker of before the backends says nothing of them: it trains beside itself.
+    first = ask(registry, run).json()
+    assert first["backend"] == "celery"
+    release(registry, run, first["token"], "requeue", "the trainer was stopped")
+    second = ask(registry, run, "sagemaker").json()
+    assert second["backend"] == "sagemaker"
+    release(registry, run, second["token"], "requeue", "the job goes on")
+    for backends in ((), ("celery",)):
+        refused = ask(registry, run, *backends)
+        assert refused.status_code == 409
+        assert "as a job in SageMaker" in refused.json()["detail"]
+    waiting = read_run(registry, run)
+    assert waiting["state"] == "queued"
+    assert "give the trainer service its ASSAY_SAGEMAKER_* settings back" in waiting["reason"]
+    third = ask(registry, run, "celery", "sagemaker").json()
+    assert third["backend"] == "sagemaker"
+    assert read_run(registry, run)["reason"] is None
+    # Whoever asks in vain for a run that is held changes nothing of what it says.
+    assert ask(registry, run, "celery").status_code == 409
+    assert read_run(registry, run)["reason"] is None
+    assert ask(registry, run, "elsewhere").status_code == 422
+
+
+def test_which_runs_are_over(registry: Registry, run: str) -> None:
+    def over(*runs: str) -> list[str]:
+        answer = registry.service.post("/internal/training-runs/over", json={"runs": runs})
+        assert answer.status_code == 200, answer.text
+        found: list[str] = answer.json()["runs"]
+        return found
+
+    assert over() == []
+    assert over(run, "run_of_another_assay") == []
+    registry.client.delete(f"{registry.address}/training-runs/{run}")
+    assert over(run, "run_of_another_assay") == [run]
+    assert registry.client.post("/internal/training-runs/over", json={"runs": []}).status_code == 401

@@ -10,17 +10,15 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr
 
 from assay_shared import keys
 from assay_shared.ids import new_id, utc_now
 from assay_shared.registry_client import RegistryClient
-from assay_shared.settings import StoreSettings
 from assay_shared.storage import ObjectStore
 from assay_shared.wire import DatasetManifest, Lease, Release, TrainingOptions
 from assay_trainer.heartbeat import Pulse
+from assay_trainer.local_backend import LocalBackend
 from assay_trainer.run import train_leased_run
-from assay_trainer.settings import TrainerSettings
 from tests.support.waiting import wait_until
 from tests.unit.trainer.test_train_child import SIZE, draw_pictures
 
@@ -86,22 +84,15 @@ def test_a_lease_is_given_up_soon(
 
 
 def test_a_run_is_stopped_with_its_checkpoint_stored(
-    gone: RegistryClient, object_store: ObjectStore, store_settings: StoreSettings, tmp_path: Path
+    gone: RegistryClient, object_store: ObjectStore, tmp_path: Path
 ) -> None:
     dataset = draw_pictures(tmp_path / "pictures").model_copy(update={"brand": new_id("brand")})
     for item in dataset.items:
         path = tmp_path / "pictures" / f"{item.sha256}.{item.extension}"
         object_store.put_file(keys.IMAGES, keys.image_key(dataset.brand, item.sha256, item.extension), path)
     lease = make_lease(dataset, epochs=500)
-    settings = TrainerSettings(
-        data_dir=tmp_path / "trainer",
-        service_token=SecretStr("t" * 16),
-        admin_key_sha256="0" * 64,
-        broker_url=SecretStr("redis://127.0.0.1:1/0"),
-        registry_url="http://127.0.0.1:1",
-        device="cpu",
-        store=store_settings,
-    )
+    backend = LocalBackend(object_store, "", "cpu")
+    data_dir = tmp_path / "trainer"
     stopping = threading.Event()
     folder = f"{keys.model_folder(dataset.brand, lease.model_version)}training/"
 
@@ -109,11 +100,11 @@ def test_a_run_is_stopped_with_its_checkpoint_stored(
         return [found.key for found in object_store.list(keys.MODELS, folder)]
 
     with ThreadPoolExecutor(1) as pool:
-        training = pool.submit(train_leased_run, lease, gone, object_store, settings, stopping)
+        training = pool.submit(train_leased_run, lease, gone, object_store, backend, data_dir, stopping)
         try:
             wait_until(checkpoints, 120, "a checkpoint is stored")
         finally:
             stopping.set()
         training.result(timeout=HANGS)
     assert checkpoints()
-    assert not (settings.data_dir / "runs" / lease.run).exists()
+    assert not (data_dir / "runs" / lease.run).exists()

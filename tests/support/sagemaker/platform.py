@@ -229,7 +229,12 @@ def _check_size(size: float, limits: Mapping[str, Any], place: str) -> list[str]
 
 def _matches(pattern: str, value: str) -> bool:
     # Some of AWS's patterns use Java's classes, which Python's re does not know.
-    for java, python in ((r"\p{L}", "^\\W\\d_"), (r"\p{N}", r"\d"), (r"\p{Z}", r"\s"), (r"\p{P}", r"!-/:-@")):
+    for java, python in (
+        (r"\p{L}", "A-Za-zÀ-ɏ"),
+        (r"\p{N}", r"\d"),
+        (r"\p{Z}", r"\s"),
+        (r"\p{P}", r"!-/:-@"),
+    ):
         pattern = pattern.replace(java, python)
     try:
         return re.fullmatch(pattern, value) is not None
