@@ -1,5 +1,5 @@
-"""A simulator of SageMaker, for tests without AWS: `Platform` is its door, `Jobs` its training, `Endpoints` its
-serving."""
+"""A simulator of SageMaker, for tests without AWS: `Platform` is its door, `Jobs` its training, `Endpoints`
+its serving."""
 
 from tests.support.sagemaker.endpoints import Endpoints
 from tests.support.sagemaker.jobs import Jobs

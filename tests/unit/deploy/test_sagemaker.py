@@ -1,0 +1,270 @@
+"""What an operator of SageMaker touches: the stack, the overlay, the check, costs, and their page."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+import yaml
+from pydantic_settings import BaseSettings
+
+from assay_inference.sagemaker_settings import EndpointSettings
+from assay_trainer.sagemaker_request import JOB_ROLE_PERMISSIONS, TRAINER_PERMISSIONS
+from assay_trainer.sagemaker_settings import TrainingJobSettings
+from deploy.sagemaker.cost import Price, PriceMissing, compute_cost, read_prices
+from tests.support.sagemaker import Endpoints, Jobs, Platform, Refusal
+from tests.support.sagemaker.platform import ACCOUNT, REGION, ROLE
+
+REPOSITORY = Path(__file__).parents[3]
+FOLDER = REPOSITORY / "deploy/sagemaker"
+STACK = FOLDER / "stack.yml"
+OVERLAY = REPOSITORY / "deploy/compose.sagemaker.yml"
+PAGE = REPOSITORY / "docs/sagemaker.md"
+BUCKET = "acme-assay"
+MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+ENDPOINT_CALLS = {
+    *("sagemaker:InvokeEndpoint", "sagemaker:CreateEndpoint", "sagemaker:UpdateEndpoint"),
+    *("sagemaker:DescribeEndpoint", "sagemaker:DeleteEndpoint", "sagemaker:CreateEndpointConfig"),
+    *("sagemaker:DeleteEndpointConfig", "sagemaker:ListEndpointConfigs", "sagemaker:CreateModel"),
+    *("sagemaker:DeleteModel", "sagemaker:ListModels", "application-autoscaling:RegisterScalableTarget"),
+    *("application-autoscaling:DeregisterScalableTarget", "application-autoscaling:PutScalingPolicy"),
+    *("s3:GetObject", "s3:PutObject", "s3:ListBucket", "iam:PassRole", "sagemaker:AddTags"),
+}
+"""What `sagemaker_endpoint.py`, `sagemaker_models.py` and `sagemaker_transport.py` call."""
+WITHOUT_RESOURCE = re.compile(
+    r"sagemaker:List.*|ecr:GetAuthorizationToken|servicequotas:List.*|cloudwatch:PutMetricData|ec2:.*"
+)
+"""Actions for which AWS knows no resource, or none that is there before."""
+
+
+class _Loader(yaml.SafeLoader):
+    """CloudFormation's short forms, kept as {name: value}."""
+
+
+def _keep(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> dict[str, Any]:
+    if isinstance(node, yaml.ScalarNode):
+        return {suffix: loader.construct_scalar(node)}
+    if isinstance(node, yaml.SequenceNode):
+        return {suffix: loader.construct_sequence(node, deep=True)}
+    assert isinstance(node, yaml.MappingNode)
+    return {suffix: loader.construct_mapping(node, deep=True)}
+
+
+_Loader.add_multi_constructor("!", _keep)
+
+
+@pytest.fixture(scope="module")
+def resources() -> dict[str, Any]:
+    found: dict[str, Any] = yaml.load(STACK.read_text(), _Loader)["Resources"]
+    return found
+
+
+def statements(policy: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The statements of a policy document, those under a condition too."""
+    for one in policy["Statement"]:
+        yield one["If"][1] if "If" in one else one
+
+
+def actions(policy: dict[str, Any]) -> set[str]:
+    return {
+        action
+        for one in statements(policy)
+        for action in ([one["Action"]] if isinstance(one["Action"], str) else one["Action"])
+    }
+
+
+def documents(resources: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The two policies that allow something."""
+    return {
+        "box": resources["BoxPolicy"]["Properties"]["PolicyDocument"],
+        "jobs and endpoint": resources["ExecutionRole"]["Properties"]["Policies"][0]["PolicyDocument"],
+    }
+
+
+def test_the_stack_is_what_cloudformation_takes() -> None:
+    done = subprocess.run(
+        [Path(sys.executable).with_name("cfn-lint"), STACK], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_policies_allow_what_the_code_calls(resources: dict[str, Any]) -> None:
+    allowed = {name: actions(policy) for name, policy in documents(resources).items()}
+    trainer = {action for given in TRAINER_PERMISSIONS.values() for action in given}
+    assert trainer | ENDPOINT_CALLS <= allowed["box"]
+    role = {action for given in JOB_ROLE_PERMISSIONS.values() for action in given}
+    assert role <= allowed["jobs and endpoint"]
+
+
+def test_policies_are_no_wider_than_they_must_be(resources: dict[str, Any]) -> None:
+    for policy in documents(resources).values():
+        for one in statements(policy):
+            own = [one["Action"]] if isinstance(one["Action"], str) else one["Action"]
+            assert not [action for action in own if action.endswith("*")]
+            if one["Resource"] == "*":
+                assert all(WITHOUT_RESOURCE.fullmatch(action) for action in own), own
+
+
+def test_nobody_reads_the_bucket_without_tls_or_from_outside(resources: dict[str, Any]) -> None:
+    bucket = resources["Bucket"]["Properties"]
+    assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+    (deny,) = resources["BucketPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    assert (deny["Effect"], deny["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
+    prefixes = [rule.get("Prefix") for rule in bucket["LifecycleConfiguration"]["Rules"]]
+    assert not [prefix for prefix in prefixes if prefix and "training" not in str(prefix)]
+
+
+@pytest.mark.parametrize("kind", [TrainingJobSettings, EndpointSettings])
+def test_the_overlay_passes_every_setting_on(kind: type[BaseSettings]) -> None:
+    services = yaml.safe_load(OVERLAY.read_text())["services"]
+    service = services["trainer" if kind is TrainingJobSettings else "inference"]
+    given = set(service["environment"])
+    wanted = {f"ASSAY_SAGEMAKER_{name.upper()}" for name in kind.model_fields}
+    assert wanted - given == set()
+
+
+def test_only_two_services_get_keys_of_aws() -> None:
+    services = yaml.safe_load(OVERLAY.read_text())["services"]
+    assert {
+        name for name, one in services.items() if "AWS_SECRET_ACCESS_KEY" in one.get("environment", {})
+    } == {
+        "trainer",
+        "inference",
+    }
+
+
+def test_the_page_names_settings_and_targets_that_there_are() -> None:
+    page, makefile = PAGE.read_text(), (REPOSITORY / "Makefile").read_text()
+    overlay = OVERLAY.read_text()
+    for name in set(re.findall(r"\b(?:ASSAY|TORCHSERVE|AWS)_[A-Z_]+[A-Z]\b", page)):
+        assert name in overlay, name
+    for target in set(re.findall(r"make (sagemaker-[a-z]+)", page)):
+        assert re.search(rf"^{target}\b|OVERLAYS := .*\bsagemaker\b", makefile, re.MULTILINE), target
+
+
+def test_costs_come_from_the_operators_prices() -> None:
+    prices = {
+        ("instance_hour", "ml.a"): Price(1.0, 0.5),
+        ("instance_hour", "ml.b"): Price(2.0, None),
+        ("storage_gb_month", "s3"): Price(0.1, None),
+        ("volume_gb_month", "training"): Price(0.0, None),
+    }
+    settings = {
+        "ASSAY_SAGEMAKER_TRAINING_INSTANCE_TYPE": "ml.a",
+        "ASSAY_SAGEMAKER_ENDPOINT_INSTANCE_TYPE": "ml.b",
+        "ASSAY_SAGEMAKER_ENDPOINT_MAX_INSTANCES": "3",
+    }
+    cost = compute_cost(settings, prices)
+    assert cost.run == pytest.approx(0.5 / 6)
+    assert (cost.month_least, cost.month_most) == (1460.0, 4380.0)
+    assert compute_cost({**settings, "ASSAY_SAGEMAKER_SPOT": "false"}, prices).run == pytest.approx(1 / 6)
+    with pytest.raises(PriceMissing, match=r"ml\.g5\.xlarge"):
+        compute_cost({}, prices)
+
+
+def test_the_shipped_prices_can_be_read(tmp_path: Path) -> None:
+    assert ("instance_hour", "ml.g5.xlarge") in read_prices(FOLDER / "prices.csv")
+    bad = tmp_path / "prices.csv"
+    bad.write_text("# a remark\ninstance_hour,ml.a,many,\n")
+    with pytest.raises(ValueError, match="line 2"):
+        read_prices(bad)
+
+
+@pytest.fixture
+def platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Platform]:
+    """AWS with the bucket, the images, the queue and the role that the settings name."""
+    started = Platform()
+    started.start()
+    Jobs(started, tmp_path / "jobs")
+    Endpoints(started, tmp_path / "endpoints")
+    given = {
+        **started.environment(),
+        "ASSAY_TRAINING_BACKEND": "sagemaker",
+        "ASSAY_INFERENCE_BACKEND": "sagemaker",
+        "ASSAY_SAGEMAKER_REGION": REGION,
+        "ASSAY_SAGEMAKER_BUCKET": BUCKET,
+        "ASSAY_SAGEMAKER_ROLE_ARN": ROLE,
+        "ASSAY_SAGEMAKER_TRAINING_IMAGE": f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/assay-trainer:one",
+        "ASSAY_SAGEMAKER_ENDPOINT_IMAGE": f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/assay-engine:one",
+    }
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    boto3.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+    trust = {"Statement": [{"Principal": {"Service": "sagemaker.amazonaws.com"}, "Effect": "Allow"}]}
+    boto3.client("iam").create_role(
+        RoleName=ROLE.rpartition("/")[2], AssumeRolePolicyDocument=json.dumps(trust)
+    )
+    boto3.client("logs").create_log_group(logGroupName="/aws/sagemaker/TrainingJobs")
+    queue = boto3.client("sqs").create_queue(QueueName="assay")["QueueUrl"]
+    monkeypatch.setenv("ASSAY_SAGEMAKER_EVENTS_QUEUE_URL", queue)
+    ecr = boto3.client("ecr")
+    for name in ("assay-trainer", "assay-engine"):
+        ecr.create_repository(repositoryName=name)
+        ecr.put_image(
+            repositoryName=name,
+            imageManifest=json.dumps({"schemaVersion": 2, "mediaType": MANIFEST, "config": {"size": 7}}),
+            imageTag="one",
+        )
+    try:
+        yield started
+    finally:
+        started.stop()
+
+
+def check(part: str) -> tuple[int, str]:
+    """`make sagemaker-check` of one half."""
+    done = subprocess.run(
+        [sys.executable, str(FOLDER / "check.py"), part], capture_output=True, text=True, check=False
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.usefixtures("platform")
+@pytest.mark.parametrize("part", ["training", "endpoint"])
+def test_nothing_is_missing_where_all_is_there(part: str) -> None:
+    status, told = check(part)
+    assert status == 0, told
+    assert f"{part}: nothing is missing" in told
+
+
+@pytest.mark.usefixtures("platform")
+def test_everything_that_is_missing_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ASSAY_SAGEMAKER_BUCKET", "somebody-elses")
+    monkeypatch.setenv("ASSAY_SAGEMAKER_TRAINING_IMAGE", "assay-trainer:local")
+    monkeypatch.setenv("ASSAY_SAGEMAKER_ROLE_ARN", f"arn:aws:iam::{ACCOUNT}:role/nobody")
+    monkeypatch.setenv("ASSAY_SAGEMAKER_EVENTS_QUEUE_URL", "https://sqs.eu-west-1.amazonaws.com/1/none")
+    status, told = check("training")
+    assert status == 1
+    missing = [line for line in told.splitlines() if line.startswith("training: missing")]
+    for what in ("bucket somebody-elses", "image", "event queue"):
+        assert any(what in line for line in missing), told
+    assert "role nobody" in told
+
+
+@pytest.mark.usefixtures("platform")
+def test_a_missing_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ASSAY_SAGEMAKER_BUCKET")
+    status, told = check("endpoint")
+    assert status == 1
+    assert "ASSAY_SAGEMAKER_BUCKET" in told
+
+
+def test_a_missing_permission_is_named(platform: Platform) -> None:
+    denied = Refusal("AccessDeniedException", "User is not authorized to perform: sagemaker:ListModels", 400)
+    platform.fail_next("ListModels", denied)
+    status, told = check("endpoint")
+    assert status == 1
+    assert "missing sagemaker:ListModels" in told.replace("  ", " ")
+
+
+def test_what_stays_at_home_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ASSAY_TRAINING_BACKEND", "celery")
+    status, told = check("training")
+    assert (status, "nothing looked at" in told) == (0, True)
