@@ -18,7 +18,7 @@ printf '%s' "$password" | docker login --username AWS --password-stdin "$registr
   fail "docker cannot log in at $registry"
 for name in trainer engine; do
   local_image=$(get_env ASSAY_IMAGES assay-)$name:$(get_env ASSAY_VERSION local)
-  docker tag "$local_image" "$registry/assay-$name:$tag"
+  docker build -q --build-arg IMAGE="$local_image" -t "$registry/assay-$name:$tag" - <deploy/sagemaker/Dockerfile
   docker push "$registry/assay-$name:$tag" || fail "$registry/assay-$name:$tag was not pushed, see above"
 done
 docker logout "$registry" >/dev/null

@@ -40,13 +40,15 @@ class Refusal(Exception):
 
 
 class Platform:
-    """Runs between `start` and `stop`. `operations` maps a control plane operation to what does it;
-    `invoke`, where set, answers `InvokeEndpoint`: (endpoint, headers, body) to (status, headers, body).
+    """Runs between `start` and `stop`, on an `address` of this machine that whoever asks can reach.
+
+    `operations` maps a control plane operation to what does it; `invoke`, where set, answers
+    `InvokeEndpoint`: (endpoint, headers, body) to (status, headers, body).
 
     `calls` lists what was asked, in order, for tests to look at.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, address: str = "127.0.0.1") -> None:
         session = botocore.session.get_session()
         self._control = session.get_service_model("sagemaker")
         self.operations: dict[str, Operation] = {}
@@ -54,7 +56,8 @@ class Platform:
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self._failures: dict[str, list[Refusal]] = {}
         self._lock = threading.Lock()
-        self._moto = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+        self._address = address
+        self._moto = ThreadedMotoServer(address, 0, verbose=False)
         self._server: ThreadingHTTPServer | None = None
 
     def start(self) -> None:
@@ -68,7 +71,7 @@ class Platform:
         class Handler(_Handler):
             answer = platform._answer
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = ThreadingHTTPServer((self._address, 0), Handler)
         self._server.daemon_threads = True
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
@@ -83,7 +86,7 @@ class Platform:
     def url(self) -> str:
         """Of SageMaker, control plane and runtime."""
         assert self._server is not None
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return f"http://{self._address}:{self._server.server_address[1]}"
 
     @property
     def moto_url(self) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 import sys
@@ -20,7 +19,8 @@ from assay_trainer.sagemaker_request import JOB_ROLE_PERMISSIONS, TRAINER_PERMIS
 from assay_trainer.sagemaker_settings import TrainingJobSettings
 from deploy.sagemaker.cost import Price, PriceMissing, compute_cost, read_prices
 from tests.support.sagemaker import Endpoints, Jobs, Platform, Refusal
-from tests.support.sagemaker.platform import ACCOUNT, REGION, ROLE
+from tests.support.sagemaker.aws import make_account
+from tests.support.sagemaker.platform import ACCOUNT
 
 REPOSITORY = Path(__file__).parents[3]
 FOLDER = REPOSITORY / "deploy/sagemaker"
@@ -28,7 +28,7 @@ STACK = FOLDER / "stack.yml"
 OVERLAY = REPOSITORY / "deploy/compose.sagemaker.yml"
 PAGE = REPOSITORY / "docs/sagemaker.md"
 BUCKET = "acme-assay"
-MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+BACKENDS = ("ASSAY_TRAINING_BACKEND", "ASSAY_INFERENCE_BACKEND")
 ENDPOINT_CALLS = {
     *("sagemaker:InvokeEndpoint", "sagemaker:CreateEndpoint", "sagemaker:UpdateEndpoint"),
     *("sagemaker:DescribeEndpoint", "sagemaker:DeleteEndpoint", "sagemaker:CreateEndpointConfig"),
@@ -184,34 +184,11 @@ def platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Platfo
     started.start()
     Jobs(started, tmp_path / "jobs")
     Endpoints(started, tmp_path / "endpoints")
-    given = {
-        **started.environment(),
-        "ASSAY_TRAINING_BACKEND": "sagemaker",
-        "ASSAY_INFERENCE_BACKEND": "sagemaker",
-        "ASSAY_SAGEMAKER_REGION": REGION,
-        "ASSAY_SAGEMAKER_BUCKET": BUCKET,
-        "ASSAY_SAGEMAKER_ROLE_ARN": ROLE,
-        "ASSAY_SAGEMAKER_TRAINING_IMAGE": f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/assay-trainer:one",
-        "ASSAY_SAGEMAKER_ENDPOINT_IMAGE": f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/assay-engine:one",
-    }
+    for name, value in started.environment().items():
+        monkeypatch.setenv(name, value)
+    given = {**make_account(boto3, BUCKET), **dict.fromkeys(BACKENDS, "sagemaker")}
     for name, value in given.items():
         monkeypatch.setenv(name, value)
-    boto3.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
-    trust = {"Statement": [{"Principal": {"Service": "sagemaker.amazonaws.com"}, "Effect": "Allow"}]}
-    boto3.client("iam").create_role(
-        RoleName=ROLE.rpartition("/")[2], AssumeRolePolicyDocument=json.dumps(trust)
-    )
-    boto3.client("logs").create_log_group(logGroupName="/aws/sagemaker/TrainingJobs")
-    queue = boto3.client("sqs").create_queue(QueueName="assay")["QueueUrl"]
-    monkeypatch.setenv("ASSAY_SAGEMAKER_EVENTS_QUEUE_URL", queue)
-    ecr = boto3.client("ecr")
-    for name in ("assay-trainer", "assay-engine"):
-        ecr.create_repository(repositoryName=name)
-        ecr.put_image(
-            repositoryName=name,
-            imageManifest=json.dumps({"schemaVersion": 2, "mediaType": MANIFEST, "config": {"size": 7}}),
-            imageTag="one",
-        )
     try:
         yield started
     finally:
