@@ -26,6 +26,11 @@ ECR = re.compile(r"^(\d{12})\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?/([
 NOBODY = "assay-check"
 """The name of a job that there is none of: AWS says so to whoever may ask."""
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
+WISHES = {
+    "training": ("ASSAY_TRAINING_BACKEND", "ASSAY_SAGEMAKER_TRAINING_IMAGE"),
+    "endpoint": ("ASSAY_INFERENCE_BACKEND", "ASSAY_SAGEMAKER_ENDPOINT_IMAGE"),
+}
+"""By half, the settings of which one says that it is wanted: looked at before it is switched on."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +47,9 @@ Check = Callable[[], Iterator[Finding]]
 
 def main(part: str) -> int:
     """Prints every finding; 1 if something is missing."""
-    backend = {"training": "ASSAY_TRAINING_BACKEND", "endpoint": "ASSAY_INFERENCE_BACKEND"}[part]
-    if os.environ.get(backend) != "sagemaker":
-        print(f"{part}: {backend} is not sagemaker in .env; nothing of it is used, nothing looked at")
+    backend, image = WISHES[part]
+    if os.environ.get(backend) != "sagemaker" and not os.environ.get(image):
+        print(f"{part}: neither {backend}=sagemaker nor {image} is in .env; nothing of it is looked at")
         return 0
     findings = list(look_at(part))
     for one in findings:

@@ -243,5 +243,13 @@ def test_a_missing_permission_is_named(platform: Platform) -> None:
 
 def test_what_stays_at_home_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ASSAY_TRAINING_BACKEND", "celery")
+    monkeypatch.delenv("ASSAY_SAGEMAKER_TRAINING_IMAGE", raising=False)
     status, told = check("training")
-    assert (status, "nothing looked at" in told) == (0, True)
+    assert (status, "nothing of it is looked at" in told) == (0, True)
+
+
+@pytest.mark.usefixtures("platform")
+def test_what_is_pushed_is_looked_at_before_it_is_switched_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ASSAY_TRAINING_BACKEND", "celery")
+    status, told = check("training")
+    assert (status, "training: nothing is missing" in told) == (0, True), told
