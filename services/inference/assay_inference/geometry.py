@@ -12,6 +12,11 @@ def centre(box: Rectangle) -> tuple[float, float]:
     return (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
 
 
+def area(box: Rectangle) -> float:
+    """Square pixels of a rectangle; 0 for an empty one."""
+    return max(0.0, box[2] - box[0]) * max(0.0, box[3] - box[1])
+
+
 def grow(box: Rectangle, share: float) -> Rectangle:
     """A rectangle grown on each side by a share of its width and height."""
     across, down = (box[2] - box[0]) * share, (box[3] - box[1]) * share
@@ -33,8 +38,8 @@ def share_inside(inner: Rectangle, outer: Rectangle) -> float:
     """Which share of `inner` lies in `outer`; 0 for an empty rectangle."""
     across = min(inner[2], outer[2]) - max(inner[0], outer[0])
     down = min(inner[3], outer[3]) - max(inner[1], outer[1])
-    area = (inner[2] - inner[0]) * (inner[3] - inner[1])
-    return max(0.0, across) * max(0.0, down) / area if area > 0 else 0.0
+    own = area(inner)
+    return max(0.0, across) * max(0.0, down) / own if own > 0 else 0.0
 
 
 def cut_off_sides(box: Rectangle, width: int, height: int, margin: float = 0.005) -> list[str]:

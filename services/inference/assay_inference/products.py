@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from assay_inference.barcodes import Barcode
 from assay_inference.checks.evidence import Seen
-from assay_inference.geometry import Rectangle, centre, grow, holds_centre, share_inside
+from assay_inference.geometry import Rectangle, area, centre, grow, holds_centre, share_inside
 from assay_shared.wire import LabelRole
 
 MOST = 8
@@ -15,6 +15,9 @@ MOST = 8
 SAME_THING = 0.8
 """Share of a product's box inside another's from which on both are about one thing: the detector has found a
 part of it once more. Boxes that overlap by half of both together are told apart before (`rivals.py`)."""
+WHOLE = 0.5
+"""Share of the smallest product's area from which on a counterfeit's sign that lies on no product is a whole
+fake beside them; what is smaller there may be anything."""
 AROUND = 0.1
 """Share of a product's box by which what is on it may lie outside, as the checks allow."""
 
@@ -41,6 +44,32 @@ def choose_products(seen: Sequence[Seen], asked: str | None) -> Products:
         if not any(_is_same(one.box, other.box) for other in kept):
             kept.append(one)
     return Products(tuple(kept[:MOST]), tuple(kept[MOST:]))
+
+
+def choose_subjects(
+    seen: Sequence[Seen], products: Products, gtin: str | None, asked: str | None
+) -> list[Seen | None]:
+    """What is judged: every product by itself; and None, the picture but for its products, where none is
+    there, or not the one whose GTIN was named, or a known counterfeit lies beside them as a whole."""
+    missing = not products.judged or (gtin and all(one.label != asked for one in products.judged))
+    beside = _shows_whole_fake(seen, (*products.judged, *products.left_out))
+    return [*products.judged, None] if missing or beside else [*products.judged]
+
+
+def _shows_whole_fake(seen: Sequence[Seen], found: Sequence[Seen]) -> bool:
+    """Whether something beside all products is a known counterfeit: brands may annotate whole fakes so."""
+    least = WHOLE * min((area(one.box) for one in found), default=0.0)
+    return any(
+        one.role is LabelRole.COUNTERFEIT
+        and one.sure
+        and area(one.box) >= least
+        and not any(_belongs(one.box, other.box) for other in found)
+        for one in seen
+    )
+
+
+def _belongs(box: Rectangle, product: Rectangle) -> bool:
+    return holds_centre(grow(product, AROUND), box) or _is_same(box, product)
 
 
 def see_alone(seen: Sequence[Seen], product: Seen | None, others: Sequence[Seen]) -> tuple[Seen, ...]:

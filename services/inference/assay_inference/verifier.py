@@ -36,7 +36,7 @@ from assay_inference.judgements import (
 )
 from assay_inference.live import LiveFollower
 from assay_inference.pictures import Picture
-from assay_inference.products import choose_products
+from assay_inference.products import choose_products, choose_subjects
 from assay_inference.settings import BARCODE_RETRY_MS
 from assay_inference.snapshot import LiveBrand, LiveModel
 from assay_inference.stages import Clock
@@ -130,10 +130,8 @@ class Verifier:
 
     async def _judge(self, case: Case) -> list[Judgement]:
         """Every product judged by itself, all at the same time; the first decides. Where the one asked for is
-        not there, or none is, that is judged too, and decides."""
-        judged: list[Seen | None] = list(case.products.judged)
-        if not judged or (case.gtin and all(one.label != case.asked for one in case.products.judged)):
-            judged.append(None)
+        not there, or none is, or a whole fake lies beside them, that is judged too, and decides."""
+        judged = choose_subjects(case.seen, case.products, case.gtin, case.asked)
         evidence = await asyncio.gather(*(self._gatherer.gather(case, one) for one in judged))
         with case.clock.stage("checks"):
             judgements = [judge(one, its) for one, its in zip(judged, evidence, strict=True)]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from assay_inference.checks.evidence import Evidence, Seen
 from assay_inference.geometry import Rectangle, centre
 from assay_inference.judgements import Judgement, describe_products, judge, rule_picture, sort_judgements
-from assay_inference.products import MOST, Products, choose_products, read_alone, see_alone
+from assay_inference.products import MOST, Products, choose_products, choose_subjects, read_alone, see_alone
 from assay_shared.wire import LabelRole, PublishedProduct, Verdict
 from tests.unit.inference.test_checks import GENUINE, SOAP, TEA, code, seen
 
@@ -30,9 +30,7 @@ def judge_all(
     """As the verifier does it, with the rest of the evidence that of a good picture."""
     asked = GENUINE.label_of(gtin)
     products = choose_products(things, asked)
-    subjects: list[Seen | None] = list(products.judged)
-    if not subjects or (gtin and all(one.label != asked for one in products.judged)):
-        subjects.append(None)
+    subjects = choose_subjects(things, products, gtin, asked)
 
     def gather(product: Seen | None) -> Evidence:
         others = products.others(product)
@@ -67,6 +65,20 @@ def test_each_product_is_judged_and_the_worst_decides() -> None:
     ]
     assert rule_picture(judgements, products, None).verdict is Verdict.COUNTERFEIT
     assert {check.name for one in listed for check in one.checks} >= {"marks", "appearance", "barcode"}
+
+
+@pytest.mark.parametrize("gtin", [None, TEA])
+def test_a_whole_fake_beside_a_genuine_product_makes_the_picture_counterfeit(gtin: str | None) -> None:
+    judgements, products = judge_all([*GOOD_TEA, seen("dots", 0.9, RIGHT)], gtin)
+    ruling = rule_picture(judgements, products, gtin)
+    assert ruling.verdict is Verdict.COUNTERFEIT
+    assert [(one.label, one.verdict) for one in describe_products(judgements)] == [("tea", Verdict.GENUINE)]
+
+
+def test_a_small_sign_or_an_unsure_one_beside_the_product_is_nothing() -> None:
+    for stray in (seen("dots", 0.9, place(930)), seen("dots", 0.2, RIGHT)):
+        judgements, products = judge_all([*GOOD_TEA, stray])
+        assert rule_picture(judgements, products, None).verdict is Verdict.GENUINE
 
 
 def test_the_one_that_is_asked_for_decides_however_bad_others_are() -> None:
@@ -203,7 +215,12 @@ def test_every_product_is_judged_by_itself_and_the_picture_by_one_of_them(
     assert bool(sure) == bool(listed)
     asked = GENUINE.label_of(gtin)
     counting = [one for one in listed if one.label == asked] if gtin else listed
-    if counting and not products.left_out:
+    beside = judgements[0].product is None and bool(counting)
+    if beside:
+        # Only a whole fake beside the products makes a picture that shows what is wanted the first to judge.
+        assert ruling.verdict is Verdict.COUNTERFEIT
+        assert any(one.label == "dots" and one.sure for one in found)
+    elif counting and not products.left_out:
         assert ruling.verdict is min((one.verdict for one in counting), key=list(WORST).index)
     elif not counting:
         assert ruling.verdict is Verdict.INCONCLUSIVE or any(one.label == "dots" for one in found)
