@@ -158,7 +158,7 @@ def test_a_job_that_aws_or_a_person_stopped(
 def test_without_the_log_progress_comes_from_metrics(
     assay: Assay, aws: Aws, make_trainer: MakeTrainer, run: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("AWS_ENDPOINT_URL_LOGS", "http://127.0.0.1:1")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_CLOUDWATCH_LOGS", "http://127.0.0.1:1")
     make_trainer().take(run)
     check_succeeded(assay, aws, run)
     log = assay.read_log(run)
