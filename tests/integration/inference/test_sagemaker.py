@@ -218,6 +218,22 @@ def test_an_update_is_without_a_gap_and_removes_what_was(in_aws: InAws, picture:
     assert in_aws.endpoints.running() == ["assay"]
 
 
+def test_it_scales_where_more_instances_are_allowed(in_aws: InAws) -> None:
+    scaling = boto3.client("application-autoscaling")
+
+    def bounds() -> list[tuple[int, int]]:
+        found = scaling.describe_scalable_targets(ServiceNamespace="sagemaker")["ScalableTargets"]
+        return [(one["MinCapacity"], one["MaxCapacity"]) for one in found]
+
+    more = in_aws.settings.model_copy(update={"endpoint_max_instances": 3})
+    Endpoint(more, poll_seconds=0.2).up()
+    assert bounds() == [(1, 3)]
+    policies = scaling.describe_scaling_policies(ServiceNamespace="sagemaker")["ScalingPolicies"]
+    assert [one["PolicyType"] for one in policies] == ["TargetTrackingScaling"]
+    Endpoint(in_aws.settings, poll_seconds=0.2).up()
+    assert bounds() == []
+
+
 def test_down_leaves_nothing_that_costs(in_aws: InAws, picture: bytes) -> None:
     endpoint = Endpoint(in_aws.settings, poll_seconds=0.2)
     endpoint.down()
