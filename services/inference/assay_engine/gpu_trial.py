@@ -72,9 +72,11 @@ def choose_on_gpu(eager: TorchRuntime, scale: Scale | None = None, *, must_be_fa
 
 
 def run_trial(
-    device: str, scale: Scale, *, must_be_faster: bool = True, seconds: float = CHILD_SECONDS
+    device: str, scale: Scale, *, must_be_faster: bool = True, seconds: float | None = None
 ) -> tuple[Trial, ...]:
-    """The trials of eager and of slots, taken in a child process; a child that fails is slots' problem."""
+    """The trials of eager and of slots, taken in a child process; a child that fails is slots' problem.
+    `seconds` that it may take: CHILD_SECONDS."""
+    seconds = CHILD_SECONDS if seconds is None else seconds
     task = json.dumps({"device": device, "must_be_faster": must_be_faster, **dataclasses.asdict(scale)})
     # TorchServe's workers find their modules by paths of their own.
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
