@@ -3,23 +3,27 @@
 Where a brand's bytes live, and who frees them:
 
     resident   `BrandDetector`s, ready to compute       a `Tier`, `Engine.resident`
-    host       verified files in memory; only where     a `Tier`, `Engine._host`
-               the runtime computes on a device
+    host       verified files in memory, or slabs in    a `Tier`, `Engine._host`
+               pinned memory; only where the runtime
+               computes on a device
     disk       files in a folder, shared by workers     a `Tier` inside `Engine.cache`
     store      bucket `live`                            the registry; the engine only reads
 
 A model is loaded from tier to tier, upwards, and given up by each on its own: by how much it is wanted
-(`popularity.py`), never while it is borrowed or pinned.
+(`popularity.py`), never while it is borrowed or pinned. A GPU's weight slots (`slots.py`) hold copies of what
+is resident, few and fixed: they are the runtime's and belong to no brand.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -73,6 +77,42 @@ class Runtime(Protocol):
         """Raises when the device does not compute."""
 
 
+@dataclass(frozen=True)
+class Run:
+    """Pictures (side, side, 3) for one detector."""
+
+    detector: BrandDetector
+    pictures: Sequence[Pixels]
+
+
+@runtime_checkable
+class ManyRuntime(Protocol):
+    """A runtime that computes several brands at once."""
+
+    def detect_many(self, runs: Sequence[Run]) -> list[list[Found]]:
+        """The boxes of each run's pictures. Raises MemoryError when the device has no room; whatever it
+        raises, the engine tries the brands one by one, so that one brand's fault is no other's."""
+
+
+class Staged(Protocol):
+    """A model version in the host's memory, ready to be copied to the device."""
+
+    @property
+    def size_bytes(self) -> int:
+        """Memory that it holds, in bytes."""
+
+
+@runtime_checkable
+class StagingRuntime(Protocol):
+    """A runtime that keeps models in the host's memory in a form of its own."""
+
+    def stage(self, weights: Path | bytes, description: ModelDescription) -> Staged:
+        """What is kept of a verified file. Raises MemoryError when the host has no room."""
+
+    def place(self, staged: Any) -> BrandDetector:
+        """A detector from what `stage` gave. Raises MemoryError when the device has no room."""
+
+
 class Engine:
     """Detects for any (brand, version) in bucket `live`. Safe to share between threads.
 
@@ -84,7 +124,7 @@ class Engine:
         self._runtime = runtime
         self.popularity = Popularity()
         self.cache = ModelCache(store, folder, budgets.disk_bytes, self.popularity)
-        self._host: Tier[ModelFiles] | None = None
+        self._host: Tier[ModelFiles | Staged] | None = None
         if runtime.has_device:
             self._host = Tier("host", budgets.host_bytes, self._read, self.popularity, self._leave_memory)
         self.resident: Tier[BrandDetector] = Tier(
@@ -97,7 +137,8 @@ class Engine:
         self._failed: dict[Key, tuple[float, BaseException]] = {}
 
     def detect(self, items: Sequence[Item], wait_seconds: float | None = None) -> list[Found | AssayError]:
-        """One result for each item, in order; items of one brand run as one batch, brands one by one.
+        """One result for each item, in order; items of one brand run as one batch, brands one by one or,
+        where the runtime can, at once.
 
         An item's error is in its place and touches no item of another brand. An item whose picture has side
         0 announces pictures: its model's load is begun and not waited for, and it finds nothing. What is not
@@ -120,16 +161,13 @@ class Engine:
             loading = self.load(key)
             if any(items[place].pixels.size for place in own):
                 coming[loading] = key
-        for key, loan in here.items():
-            with loan as detector:
-                self._detect_brand(key, detector, items, places[key], results)
+        self._detect_here(here, items, places, results)
         deadline = None if wait_seconds is None else time.monotonic() + wait_seconds
         while coming:
             patience = None if deadline is None else max(0.0, deadline - time.monotonic())
             done, late = wait(coming, patience, FIRST_COMPLETED)
-            for loading in done:
-                key = coming.pop(loading)
-                self._detect_loaded(key, loading, items, places[key], results)
+            loaded = {coming.pop(loading): loading for loading in done}
+            self._detect_loaded(loaded, items, places, results)
             if not done:
                 for loading in late:
                     key = coming[loading]
@@ -164,22 +202,76 @@ class Engine:
 
     def _detect_loaded(
         self,
-        key: Key,
-        loading: Future[None],
+        loaded: dict[Key, Future[None]],
         items: Sequence[Item],
-        places: list[int],
+        places: dict[Key, list[int]],
         results: list[Found | AssayError],
     ) -> None:
-        failure = loading.exception()
-        if failure is not None:
-            _fill(results, places, _name(failure, key))
-            return
+        here: dict[Key, Loan[BrandDetector]] = {}
+        for key, loading in loaded.items():
+            try:
+                loading.result()
+                loan = self.resident.lend(key)
+                if loan is not None:
+                    here[key] = loan
+                    continue
+                # Loaded again here in the rare case that it was given up since.
+                with self.resident.borrow(key) as detector:
+                    self._detect_brand(key, detector, items, places[key], results)
+            except Exception as error:
+                _fill(results, places[key], _name(error, key))
+        self._detect_here(here, items, places, results)
+
+    def _detect_here(
+        self,
+        here: dict[Key, Loan[BrandDetector]],
+        items: Sequence[Item],
+        places: dict[Key, list[int]],
+        results: list[Found | AssayError],
+    ) -> None:
+        """Brands that are in memory: at once where the runtime can, else, or should that fail, one by one."""
+        with ExitStack() as stack:
+            for loan in here.values():
+                stack.push(loan.__exit__)
+            if (
+                len(here) > 1
+                and isinstance(self._runtime, ManyRuntime)
+                and self._detect_at_once(self._runtime, here, items, places, results)
+            ):
+                return
+            stack.pop_all()
+            for key, loan in here.items():
+                with loan as detector:
+                    self._detect_brand(key, detector, items, places[key], results)
+
+    def _detect_at_once(
+        self,
+        runtime: ManyRuntime,
+        here: dict[Key, Loan[BrandDetector]],
+        items: Sequence[Item],
+        places: dict[Key, list[int]],
+        results: list[Found | AssayError],
+    ) -> bool:
+        runs, fits = [], []
+        for key, loan in here.items():
+            detector = loan.value
+            fit = _find_fit(key, detector, items, places[key], results)
+            if fit:
+                fits.append(fit)
+                runs.append(Run(detector, [items[place].pixels for place in fit]))
+        if not runs:
+            return True
         try:
-            # Loaded again here in the rare case that it was given up since.
-            with self.resident.borrow(key) as detector:
-                self._detect_brand(key, detector, items, places, results)
+            with COMPUTE_SECONDS.time():
+                found = runtime.detect_many(runs)
         except Exception as error:
-            _fill(results, places, _name(error, key))
+            log.warning("brands are computed one by one", brands=len(runs), reason=str(error)[:200])
+            return False
+        for fit, own in zip(fits, found, strict=True):
+            RUN_PICTURES.observe(len(fit))
+            for place, one in zip(fit, own, strict=True):
+                results[place] = one
+        return True
 
     def _detect_brand(
         self,
@@ -189,16 +281,7 @@ class Engine:
         places: list[int],
         results: list[Found | AssayError],
     ) -> None:
-        fit = []
-        for place in places:
-            side = items[place].pixels.shape[0]
-            if side == detector.image_size:
-                fit.append(place)
-            elif side:
-                results[place] = InvalidRequest(
-                    f"Version {key[1]!r} of brand {key[0]!r} takes pictures of side "
-                    f"{detector.image_size}, not {side}"
-                )
+        fit = _find_fit(key, detector, items, places, results)
         if not fit:
             return
         RUN_PICTURES.observe(len(fit))
@@ -248,23 +331,46 @@ class Engine:
         log.info("model loaded", brand=key[0], version=key[1], bytes=detector.size_bytes)
         return detector, detector.size_bytes
 
-    def _build(self, key: Key, files: ModelFiles) -> BrandDetector:
-        try:
-            return self._runtime.load(files.weights, files.description)
-        except (AssayError, MemoryError):
-            raise
-        except Exception as error:
-            raise ModelUnavailable(
-                f"Version {key[1]!r} of brand {key[0]!r} cannot be loaded: {type(error).__name__}: {error}"
-            ) from error
+    def _build(self, key: Key, held: ModelFiles | Staged) -> BrandDetector:
+        with _named(key):
+            if isinstance(held, ModelFiles):
+                return self._runtime.load(held.weights, held.description)
+            if not isinstance(self._runtime, StagingRuntime):
+                raise TypeError("what is staged is not this runtime's")
+            return self._runtime.place(held)
 
-    def _read(self, key: Key) -> tuple[ModelFiles, int]:
+    def _read(self, key: Key) -> tuple[ModelFiles | Staged, int]:
         """Into tier `host`, from the disk."""
         files = self.cache.read(*key)
-        return files, len(files.weights)
+        if not isinstance(self._runtime, StagingRuntime):
+            return files, len(files.weights)
+        with _named(key):
+            staged = self._runtime.stage(files.weights, files.description)
+        return staged, staged.size_bytes
 
     def _leave_memory(self, key: Key, _value: object) -> None:
         self.cache.note_rank(key)
+
+
+def _find_fit(
+    key: Key,
+    detector: BrandDetector,
+    items: Sequence[Item],
+    places: list[int],
+    results: list[Found | AssayError],
+) -> list[int]:
+    """The places of pictures that the detector takes; the others get their error."""
+    fit = []
+    for place in places:
+        side = items[place].pixels.shape[0]
+        if side == detector.image_size:
+            fit.append(place)
+        elif side:
+            results[place] = InvalidRequest(
+                f"Version {key[1]!r} of brand {key[0]!r} takes pictures of side "
+                f"{detector.image_size}, not {side}"
+            )
+    return fit
 
 
 def _fill(results: list[Found | AssayError], places: list[int], error: AssayError) -> None:
@@ -272,6 +378,19 @@ def _fill(results: list[Found | AssayError], places: list[int], error: AssayErro
     error.__traceback__ = error.__cause__ = error.__context__ = None
     for place in places:
         results[place] = error
+
+
+@contextmanager
+def _named(key: Key) -> Iterator[None]:
+    """Names the brand in whatever a runtime raises, but for what the engine knows already."""
+    try:
+        yield
+    except (AssayError, MemoryError):
+        raise
+    except Exception as error:
+        raise ModelUnavailable(
+            f"Version {key[1]!r} of brand {key[0]!r} cannot be loaded: {type(error).__name__}: {error}"
+        ) from error
 
 
 def _name(error: BaseException, key: Key) -> AssayError:

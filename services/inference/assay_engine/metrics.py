@@ -42,7 +42,7 @@ RUN_PICTURES = Histogram(
 )
 COMPUTE_SECONDS = Histogram(
     "assay_engine_compute_seconds",
-    "seconds of one run of one brand, boxes included",
+    "seconds of one run of one brand, or of several where they run at once; boxes included",
     buckets=(0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
 STRATEGY = Gauge(
@@ -54,6 +54,12 @@ STRATEGY = Gauge(
 TRIAL_SECONDS = Gauge(
     "assay_engine_trial_seconds",
     "seconds of a picture in the self-check",
+    ["strategy"],
+    multiprocess_mode="liveall",
+)
+TRIAL_TOGETHER_SECONDS = Gauge(
+    "assay_engine_trial_together_seconds",
+    "seconds of a picture among those of other brands in the self-check, on a GPU",
     ["strategy"],
     multiprocess_mode="liveall",
 )
@@ -71,6 +77,8 @@ def count_choice(choice: Choice) -> None:
     for trial in choice.trials:
         if trial.milliseconds is not None:
             TRIAL_SECONDS.labels(trial.name).set(trial.milliseconds / 1000)
+        if trial.together_milliseconds is not None:
+            TRIAL_TOGETHER_SECONDS.labels(trial.name).set(trial.together_milliseconds / 1000)
         if trial.agreement is not None:
             TRIAL_AGREEMENT.labels(trial.name).set(trial.agreement)
 

@@ -24,7 +24,8 @@ def memory_errors() -> Iterator[None]:
         torch.cuda.empty_cache()
         raise MemoryError(str(error)) from error
     except RuntimeError as error:
-        if "can't allocate memory" in str(error):  # of the CPU's allocator, which has no class for it
+        # Of the CPU's allocator, and of CUDA elsewhere than in PyTorch's allocator: there is no class for it.
+        if "can't allocate memory" in str(error) or "out of memory" in str(error):
             raise MemoryError(str(error)) from error
         raise
 
@@ -32,9 +33,11 @@ def memory_errors() -> Iterator[None]:
 class TorchDetector:
     """One model version in memory. `image_size` in pixels, `size_bytes` those of its weights."""
 
-    def __init__(self, weights: Path | bytes, description: ModelDescription, device: str) -> None:
+    def __init__(
+        self, weights: Path | bytes, description: ModelDescription, device: str, *, whole: bool
+    ) -> None:
         labels = len(description.labels)
-        self._detector = Detector(description.architecture, labels, weights, device)
+        self._detector = Detector(description.architecture, labels, weights, device, whole=whole)
         self.image_size = description.image_size
         self.size_bytes = self._detector.weight_bytes
 
@@ -48,7 +51,9 @@ class TorchDetector:
 class TorchRuntime:
     """Makes detectors on a device: `cuda` when that is asked for or there, else the CPU."""
 
-    def __init__(self, device: str = "auto", gpu: int | None = None) -> None:
+    def __init__(self, device: str = "auto", gpu: int | None = None, *, whole: bool = False) -> None:
+        """`whole`: on the CPU too, the grey borders of pictures are computed."""
+        self._whole = whole
         cuda = device == "cuda" or (device == "auto" and torch.cuda.is_available())
         self.device = f"cuda:{gpu or 0}" if cuda else "cpu"
         self.has_device = cuda
@@ -58,7 +63,7 @@ class TorchRuntime:
         """A detector from verified files. Raises WeightsInvalid when they do not fit together, and
         MemoryError."""
         with memory_errors():
-            return TorchDetector(weights, description, self.device)
+            return TorchDetector(weights, description, self.device, whole=self._whole)
 
     def find_free_bytes(self) -> int | None:
         """Free memory of the device; None on the CPU."""

@@ -67,13 +67,14 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Trial:
-    """How a runtime did: least milliseconds of a picture, the share of detections within tolerance, and why
-    it is out of the question, if it is."""
+    """How a runtime did: least milliseconds of a picture, the share of detections within tolerance, why it is
+    out of the question, if it is, and on a GPU milliseconds of a picture among those of other brands."""
 
     name: str
     milliseconds: float | None = None
     agreement: float | None = None
     problem: str | None = None
+    together_milliseconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -89,11 +90,16 @@ class Choice:
 
 
 def choose_runtime(settings: EngineSettings, gpu: int | None = None) -> Choice:
-    """The runtime by the settings: eager on a GPU, or where it is asked for; else the fastest of those that
-    pass the self-check. Logs one line. Raises nothing for a candidate that fails."""
+    """The runtime by the settings: eager where it is asked for, else the fastest of those that pass the
+    self-check. Logs one line. Raises nothing for a candidate that fails."""
     eager = TorchRuntime(settings.engine_device, gpu)
-    if eager.device != "cpu" or settings.engine_runtime == "torch":
+    on_gpu = eager.device != "cpu"
+    if settings.engine_runtime == "torch" or (on_gpu and settings.engine_runtime == "openvino"):
         choice = Choice(eager, EAGER, device=eager.device, free_device_bytes=eager.find_free_bytes())
+    elif on_gpu:
+        from assay_engine.gpu_trial import choose_on_gpu  # which imports this module
+
+        choice = choose_on_gpu(eager, must_be_faster=settings.engine_runtime != "graphs")
     else:
         try:
             with tempfile.TemporaryDirectory() as folder:
@@ -101,7 +107,7 @@ def choose_runtime(settings: EngineSettings, gpu: int | None = None) -> Choice:
                     eager,
                     list_candidates(settings),
                     make_probe(Path(folder)),
-                    must_be_faster=settings.engine_runtime == "auto",
+                    must_be_faster=settings.engine_runtime != "openvino",
                 )
         except Exception as error:
             log.exception("self-check failed")
@@ -240,6 +246,8 @@ def _figures(trials: Sequence[Trial]) -> list[str]:
             line += f" {trial.milliseconds:.1f} ms"
         if trial.agreement is not None:
             line += f", {trial.agreement:.1%} as eager"
+        if trial.together_milliseconds is not None:
+            line += f", {trial.together_milliseconds:.2f} ms among other brands"
         lines.append(line + (f", {trial.problem}" if trial.problem else ""))
     return lines
 

@@ -44,9 +44,10 @@ class EngineSettings(BaseSettings):
         default=None, ge=1, description="worker processes; default: one per GPU, or per core without one"
     )
     engine_device: Literal["auto", "cpu", "cuda"] = "auto"
-    engine_runtime: Literal["auto", "torch", "openvino"] = Field(
+    engine_runtime: Literal["auto", "torch", "openvino", "graphs"] = Field(
         default="auto",
-        description="on the CPU; auto: the fastest that agrees with torch at the start",
+        description="auto: the fastest that agrees with torch at the start; openvino on the CPU and graphs on"
+        " a GPU: that one if it agrees, however fast",
     )
     engine_precision: Literal["auto", "f32", "bf16"] = Field(default="auto", description="of OpenVINO")
 

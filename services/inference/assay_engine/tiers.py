@@ -38,11 +38,12 @@ class Loan(Generic[V]):
     """A value that stays until its block ends."""
 
     def __init__(self, value: V, give_back: Callable[[], None]) -> None:
-        self._value = value
+        self.value = value
+        """Valid until the block ends."""
         self._give_back = give_back
 
     def __enter__(self) -> V:
-        return self._value
+        return self.value
 
     def __exit__(
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None

@@ -19,11 +19,21 @@ from assay_shared.detector.weights import load_weights
 class Detector:
     """A folded model on a device: fp16 on CUDA, fp32 elsewhere, channels last."""
 
-    def __init__(self, architecture: str, labels: int, weights: Path | bytes, device: str = "cpu") -> None:
-        """`weights`: a file, or its bytes. Raises WeightsInvalid for one that does not fit."""
+    def __init__(
+        self,
+        architecture: str,
+        labels: int,
+        weights: Path | bytes,
+        device: str = "cpu",
+        *,
+        whole: bool = False,
+    ) -> None:
+        """`weights`: a file, or its bytes. `whole`: grey borders are computed on the CPU too. Raises
+        WeightsInvalid for a file that does not fit."""
         model = build_detector(architecture, labels)
         load_weights(model, weights)
         self._device = torch.device(device)
+        self._whole = whole or self._device.type != "cpu"
         self._dtype = torch.float16 if self._device.type == "cuda" else torch.float32
         self._model = model.to(self._device, self._dtype).to(memory_format=torch.channels_last)
 
@@ -40,7 +50,7 @@ class Detector:
         On the CPU the grey borders are cut away first, down to what the stride allows: a photo of 4:3 costs
         a quarter less. A GPU wants all pictures of one size more than it wants fewer pixels.
         """
-        if self._device.type != "cpu":
+        if self._whole:
             return self._detect(batch, min_confidence)
         return detect_in_windows(batch, lambda windows: self._detect(windows, min_confidence))
 
