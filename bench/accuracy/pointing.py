@@ -17,11 +17,10 @@ import cv2
 import numpy as np
 
 from assay_inference.appearance_workers import judge_patch
-from assay_shared.appearance.alignment import HALF, displace
+from assay_shared.appearance.alignment import HALF, Frame, displace
 from assay_shared.appearance.files import unpack_any
 from assay_shared.appearance.model import AppearanceModel
 from assay_shared.appearance.patches import Doubles, Flags, Floats
-from assay_shared.appearance.reference import Frame
 from assay_shared.appearance.sketches import Outline, Sketch, unpack_sketch
 from assay_shared.wire import DOUBTED_SHARE
 from bench.accuracy.cutting import cut_tested
