@@ -88,6 +88,12 @@ def find_results(
     return Results.model_validate_json(path.read_bytes()) if path.exists() else None
 
 
+def find_fit(folder: Path, kept: Path, train: int, detections: Detections | None) -> Path:
+    """The file of the appearance that a brand's photos were judged by; it need not be there."""
+    place = _place(folder, kept, train, detections)
+    return place.with_name(place.name + ".safetensors")
+
+
 def measure_once(
     folder: Path, kept: Path, train: int, detections: Detections | None, shares: Sequence[float]
 ) -> None:
@@ -96,7 +102,7 @@ def measure_once(
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
     place = _place(folder, kept, train, detections)
-    model = place.with_name(place.name + ".safetensors")
+    model = find_fit(folder, kept, train, detections)
     whole = find_results(folder, kept, train, detections)
     if whole is None:
         started = time.monotonic()

@@ -15,7 +15,7 @@ from assay_inference.bars import FINER, Grey, Line, draw_lines, find_bars
 from assay_inference.ean import Fit, fit_ean13
 from assay_inference.geometry import Rectangle
 from assay_inference.gs1 import parse_scanned
-from assay_inference.pictures import Picture, decode_whole
+from assay_inference.pictures import Picture, read_whole_grey
 
 _FORMATS = zxingcpp.BarcodeFormat
 READ = zxingcpp.BarcodeFormats(
@@ -102,7 +102,7 @@ def _steps(
     yield lambda: _move(_scan_enlarged(grey, picture.scale), corner)
     if not picture.reduced or (region and max(grey.shape) >= LEGIBLE):
         return
-    whole, corner = _cut(_grey(decode_whole(picture)), region, 1.0)
+    whole, corner = _cut(read_whole_grey(picture), region, 1.0)
     yield lambda: _move(_scan(whole, 1.0, thorough=True), corner)
     yield lambda: _move(_read_bars(whole, 1.0, over), corner)
     yield lambda: _move(_scan_enlarged(whole, 1.0), corner)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from assay_inference.pictures import decode, decode_whole
+from assay_inference.pictures import decode, decode_whole, read_whole_grey
 from assay_shared.errors import InvalidRequest, TooLarge, UnsupportedMedia
 from tests.support.pictures import CORNERS, gps_exif, save, store_turned, upright_picture
 
@@ -52,6 +53,16 @@ def test_heic_of_phones_is_read_upright_and_its_primary_picture_counts(
     corners = corner_colours(picture.pixels)
     assert min(corners[white]) > 220
     assert all(np.argmax(colour) == channel for place, colour in enumerate(corners) if place != white)
+
+
+def test_a_picture_is_decoded_whole_once_however_many_threads_ask() -> None:
+    picture = decode(save(upright_picture(2800, 2400), "JPEG"), LIMIT)
+    with ThreadPoolExecutor(4) as threads:
+        asked = list(threads.map(lambda _: read_whole_grey(picture), range(8)))
+    assert asked[0].shape == (2400, 2800)
+    assert all(one is asked[0] for one in asked)
+    again = decode(picture.data, LIMIT)
+    assert read_whole_grey(again) is not asked[0]
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
