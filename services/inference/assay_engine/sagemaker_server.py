@@ -38,8 +38,6 @@ from assay_shared.errors import AssayError, InvalidRequest, TooLarge, Unavailabl
 
 MAX_BODY = 6_291_456
 """Bytes; what SageMaker's runtime takes."""
-CHECK_SECONDS = 5.0
-"""Between two real predictions while nobody asks for any."""
 HANG_SECONDS = 60.0
 COMPUTING = 2
 """Requests in work at once: while one computes, another's frame is read and its boxes are written."""

@@ -22,7 +22,7 @@ from assay_engine.errors import ModelUnavailable
 from assay_inference.sagemaker_settings import EndpointSettings
 from assay_shared import logs
 from assay_shared.aws import AwsRefused, make_client, naming
-from assay_shared.errors import AssayError, NotFound, StoreUnavailable, Unavailable
+from assay_shared.errors import AssayError, NotFound, Unavailable
 from assay_shared.keys import LIVE, model_folder
 from assay_shared.model_description import DESCRIPTION_FILE, WEIGHTS_FILE, ModelDescription
 
@@ -107,7 +107,7 @@ class ModelDelivery:
             expected = ModelDescription.model_validate_json(described).files.get(WEIGHTS_FILE)
         except NotFound as error:
             raise ModelUnavailable(f"Brand {key[0]!r} has no live version {key[1]!r}") from error
-        except (StoreUnavailable, Unavailable) as error:
+        except Unavailable as error:
             raise ModelUnavailable(
                 f"Version {key[1]!r} of brand {key[0]!r} is not at the endpoint yet, and the store does not "
                 "answer"
