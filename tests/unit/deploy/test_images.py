@@ -13,13 +13,15 @@ from deploy.local.lock import IMAGE_LOCKS, LOCK
 from deploy.local.minio import VERSION
 
 ROOT = Path(__file__).parents[3]
+FOR_SAGEMAKER = ROOT / "deploy/sagemaker/Dockerfile"
+"""Not an image of its own: one of ours with SageMaker's user, pushed to ECR and never run on a box."""
 DOCKERFILES = [
     *sorted((ROOT / "services").glob("*/*Dockerfile")),
-    *sorted((ROOT / "deploy").glob("*/Dockerfile")),
+    *sorted(path for path in (ROOT / "deploy").glob("*/Dockerfile") if path != FOR_SAGEMAKER),
 ]
 PYTHON_DOCKERFILES = [path for path in DOCKERFILES if "AS python" in path.read_text()]
 COMPOSE_FILES = [ROOT / "docker-compose.yml", *sorted((ROOT / "deploy").glob("compose.*.yml"))]
-SCRIPTS = sorted((ROOT / "deploy").glob("*.sh"))
+SCRIPTS = sorted([*(ROOT / "deploy").glob("*.sh"), *(ROOT / "deploy/sagemaker").glob("*.sh")])
 
 
 def stages(dockerfile: Path) -> dict[str, str]:
@@ -51,6 +53,11 @@ def test_an_image_has_no_root_and_says_what_it_is(path: Path) -> None:
         assert f"org.opencontainers.image.{label}=" in image
 
 
+def test_nothing_on_a_box_runs_the_image_for_sagemaker() -> None:
+    assert re.findall(r"^\w+", FOR_SAGEMAKER.read_text(), re.MULTILINE) == ["ARG", "FROM", "USER"]
+    assert not [path.name for path in COMPOSE_FILES if "deploy/sagemaker/Dockerfile" in path.read_text()]
+
+
 def test_locks_of_images_agree_with_the_one_that_tests_run_on() -> None:
     def versions(lock: str) -> dict[str, str]:
         return dict(re.findall(r"^([a-z0-9.-]+)==([^ \\;]+)", (ROOT / lock).read_text(), re.MULTILINE))
@@ -80,7 +87,10 @@ def test_secrets_have_no_default() -> None:
     for path in COMPOSE_FILES:
         for name, rest in re.findall(r"(?<!\$)\$\{([A-Z0-9_]+)([^}]*)\}", path.read_text()):
             if re.search(r"PASSWORD$|SECRET$|SECRET_KEY$|TOKEN$|SHA256$", name):
-                assert rest.startswith(":?"), f"{path.name}: {name}"
+                # Keys of AWS may be absent: on a machine in AWS its role takes their place.
+                assert rest.startswith(":?") or (name.startswith("AWS_") and rest == ":-"), (
+                    f"{path.name}: {name}"
+                )
 
 
 def test_only_doors_publish_ports() -> None:
