@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from assay_shared.appearance.alignment import Aligned, Frame
+from assay_shared.appearance.alignment import Aligned
+from assay_shared.appearance.frames import Frame
 from assay_shared.appearance.patches import Doubles, Floats
 
 MOST_MODES = 6

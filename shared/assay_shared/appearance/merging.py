@@ -1,0 +1,87 @@
+"""Aligned photos laid over each other: what they have in common, and where that is print."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+import cv2
+import numpy as np
+
+from assay_shared.appearance.alignment import Aligned
+from assay_shared.appearance.patches import Doubles, Flags, Floats, Pixels
+from assay_shared.appearance.reference import to_lightness
+
+T = TypeVar("T", bound=np.generic)
+
+SEEN_BY = 0.8
+"""Share of the photos that must show a place for it to be judged."""
+
+
+def merge(aligned: Sequence[Aligned], core: Flags) -> tuple[Pixels, Flags]:
+    """The median of aligned photos (h, w, 3) after their light is made alike, where the print is
+    (h, w).
+
+    `core` (h, w) is where print is known to be: exposure and white balance are compared there.
+    """
+    seen = np.stack([one.seen for one in aligned])
+    levels = np.stack([_find_level(one, core) for one in aligned])
+    gains = np.median(levels, 0) / levels
+    stack = np.stack(
+        [
+            np.clip(one.pixels * gain, 0, 255).astype(np.uint8)
+            for one, gain in zip(aligned, gains, strict=True)
+        ]
+    )
+    middle = np.empty(stack.shape[1:], np.uint8)
+    scatter = np.empty(stack.shape[1:3], np.float32)
+    for top in range(0, len(middle), 16):
+        rows = slice(top, top + 16)
+        # What few photos do not see does not move a median, and what many do not see is no print.
+        part = np.ascontiguousarray(np.moveaxis(stack[:, rows], 0, -1))
+        middle[rows] = _middle(part)
+        apart = np.abs(part.astype(np.int16) - middle[rows][..., None]).sum(2, dtype=np.int16)
+        scatter[rows] = _middle(apart) / 3
+    return middle, find_print(scatter, _measure_detail(middle), seen.mean(0) >= SEEN_BY, core)
+
+
+def _measure_detail(pixels: Pixels) -> Floats:
+    """How much there is to see at each pixel (h, w): the spread of lightness around it."""
+    grey = to_lightness(pixels.astype(np.float32))
+    return np.asarray(np.abs(grey - cv2.GaussianBlur(grey, (0, 0), 3.0)), np.float32)
+
+
+def _find_level(aligned: Aligned, core: Flags) -> Doubles:
+    """The median of each channel (3,), plus one; of everything where nothing of the core is seen."""
+    shown = aligned.seen & core
+    return np.asarray(np.median(aligned.pixels[shown if shown.any() else np.ones_like(core)], 0) + 1.0)
+
+
+def _middle(values: np.ndarray[tuple[int, ...], np.dtype[T]]) -> np.ndarray[tuple[int, ...], np.dtype[T]]:
+    """The median over the last axis, the upper of two."""
+    place = values.shape[-1] // 2
+    return np.asarray(np.partition(values, place, axis=-1)[..., place])
+
+
+def find_print(scatter: Floats, detail: Floats, seen: Flags, core: Flags) -> Flags:
+    """Where the photos are alike (h, w): the product's print; its surroundings differ from photo to photo.
+
+    Otsu's threshold of the logarithm of the scatter, and not far above what the core has.
+    """
+    smooth = np.log(cv2.GaussianBlur(scatter, (0, 0), 2.0) + 1)
+    if not seen.any():
+        return seen
+    low, high = float(smooth[seen].min()), float(smooth[seen].max())
+    scaled = ((smooth - low) * (255 / max(high - low, 1e-6))).clip(0, 255).astype(np.uint8)
+    otsu, _ = cv2.threshold(scaled[seen], 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
+    usual = np.exp(np.median(smooth[core & seen])) if (core & seen).any() else np.exp(high)
+    limit = min(low + otsu / 255 * (high - low), np.log(3.5 * usual))
+    alike = (seen & (smooth <= limit)).astype(np.uint8)
+    for way, edge in ((cv2.MORPH_OPEN, 9), (cv2.MORPH_CLOSE, 61), (cv2.MORPH_OPEN, 45)):
+        alike = cv2.morphologyEx(alike, way, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (edge, edge)))
+    count, labels = cv2.connectedComponents(alike)
+    if count < 2:
+        return core & seen
+    # Bare ground is alike everywhere: the print is where there is most to see.
+    amounts = np.bincount(labels.ravel(), weights=detail.ravel(), minlength=count)
+    return np.asarray(labels == 1 + int(np.argmax(amounts[1:])))
