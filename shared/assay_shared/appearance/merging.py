@@ -16,6 +16,9 @@ T = TypeVar("T", bound=np.generic)
 
 SEEN_BY = 0.8
 """Share of the photos that must show a place for it to be judged."""
+AROUND, DARK = 16.0, 32.0
+"""Frame pixels over which the level of lightness is taken; grey values of it below which noise is what
+scatters."""
 
 
 def merge(aligned: Sequence[Aligned], core: Flags) -> tuple[Pixels, Flags]:
@@ -42,13 +45,12 @@ def merge(aligned: Sequence[Aligned], core: Flags) -> tuple[Pixels, Flags]:
         middle[rows] = _middle(part)
         apart = np.abs(part.astype(np.int16) - middle[rows][..., None]).sum(2, dtype=np.int16)
         scatter[rows] = _middle(apart) / 3
-    return middle, find_print(scatter, _measure_detail(middle), seen.mean(0) >= SEEN_BY, core)
-
-
-def _measure_detail(pixels: Pixels) -> Floats:
-    """How much there is to see at each pixel (h, w): the spread of lightness around it."""
-    grey = to_lightness(pixels.astype(np.float32))
-    return np.asarray(np.abs(grey - cv2.GaussianBlur(grey, (0, 0), 3.0)), np.float32)
+    grey = to_lightness(middle.astype(np.float32))
+    # Light varies in proportion to what it falls on: white paper scatters more than dark glass does.
+    level = cv2.GaussianBlur(grey, (0, 0), AROUND) + DARK
+    detail = np.abs(grey - cv2.GaussianBlur(grey, (0, 0), 3.0))
+    scatter *= np.float32(128) / level
+    return middle, find_print(scatter, detail, seen.mean(0) >= SEEN_BY, core)
 
 
 def _find_level(aligned: Aligned, core: Flags) -> Doubles:
@@ -66,7 +68,8 @@ def _middle(values: np.ndarray[tuple[int, ...], np.dtype[T]]) -> np.ndarray[tupl
 def find_print(scatter: Floats, detail: Floats, seen: Flags, core: Flags) -> Flags:
     """Where the photos are alike (h, w): the product's print; its surroundings differ from photo to photo.
 
-    Otsu's threshold of the logarithm of the scatter, and not far above what the core has.
+    Otsu's threshold of the logarithm of the scatter, and not far above what the core has; of several such
+    places the one with most detail.
     """
     smooth = np.log(cv2.GaussianBlur(scatter, (0, 0), 2.0) + 1)
     if not seen.any():

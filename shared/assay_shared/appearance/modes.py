@@ -1,4 +1,4 @@
-"""How a product that is no plane bends the picture as its pose changes, learnt from its genuine photos."""
+"""How a product that is not rigid bends, a bag or a leaf, learnt from photos: what no pose explains of them."""
 
 from __future__ import annotations
 
