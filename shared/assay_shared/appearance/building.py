@@ -21,7 +21,7 @@ from assay_shared.appearance.frames import (
     make_frame,
 )
 from assay_shared.appearance.keypoints import Keypoints, find_homography, match_keypoints
-from assay_shared.appearance.merging import merge
+from assay_shared.appearance.merging import find_surface, merge
 from assay_shared.appearance.modes import learn_modes
 from assay_shared.appearance.patches import Doubles, Floats, Patch, Pixels
 from assay_shared.appearance.poses import project, see_plane
@@ -91,19 +91,24 @@ def build_reference(sources: Sources) -> tuple[Reference, list[Aligned | None]] 
     height, width = pixels.shape[:2]
     core[height // 3 : -height // 3, width // 3 : -width // 3] = True
     frame = replace(frame, relief=_start_relief(sources, frame))
+    surface = np.ones(pixels.shape[:2], bool)
     aligned = align_all(sources, frame)
     for _ in range(2):
         good = [one for one in aligned if one is not None]
         if len(good) < LEAST_ALIGNED:
             return None
         pixels, mask = merge(good, core)
+        mask &= surface
         # Before the print is known, what surrounds it would be learnt too.
         frame = make_frame(pixels, mask, frame.relief, frame.modes)
         aligned = align_all(sources, frame)
         relief = _learn_relief(frame, [one for one in aligned if one is not None])
         if relief.any():
-            frame = make_frame(pixels, mask, relief, np.zeros_like(frame.modes[:0]))
+            frame = make_frame(pixels, mask, relief)
             aligned = align_all(sources, frame)
+            surface &= find_surface(frame, [one for one in aligned if one is not None])
+            mask &= surface
+            frame = make_frame(pixels, mask, relief)
         modes = learn_modes(frame, [one for one in aligned if one is not None])
         if len(modes):
             frame = make_frame(pixels, mask, frame.relief, modes)
@@ -112,7 +117,8 @@ def build_reference(sources: Sources) -> tuple[Reference, list[Aligned | None]] 
     # Made once more of what is aligned to it, as the references of the folds are made: a photo that is
     # compared with either meets the same sharpness.
     good = [one for one in aligned if one is not None]
-    return make_reference(*merge(good, core), frame.relief, frame.modes), aligned
+    pixels, mask = merge(good, core)
+    return make_reference(pixels, mask & surface, frame.relief, frame.modes), aligned
 
 
 def _start_relief(sources: Sources, frame: Frame) -> Floats:

@@ -115,9 +115,10 @@ def _measure_out_of_fold(
         waiting = {}
         for k in np.unique(folds):
             others = [one for i, own in zip(kept, folds, strict=True) if own != k and (one := aligned[i])]
-            without = make_reference(
-                *merge(others, reference.mask), reference.frame.relief, reference.frame.modes
-            )
+            pixels, mask = merge(others, reference.mask)
+            if reference.frame.relief.any():
+                mask &= reference.mask
+            without = make_reference(pixels, mask, reference.frame.relief, reference.frame.modes)
             for place in map(int, np.flatnonzero(folds == k)):
                 waiting[place] = pool.submit(_measure, sources, kept[place], without)
         for place, task in waiting.items():

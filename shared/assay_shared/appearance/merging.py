@@ -9,9 +9,13 @@ import cv2
 import numpy as np
 
 from assay_shared.appearance.alignment import Aligned
+from assay_shared.appearance.frames import CELL, HALF, Frame
 from assay_shared.appearance.patches import Doubles, Flags, Floats, Pixels
 from assay_shared.appearance.reference import to_lightness
 
+MOST_MOVED, FIRM, LOOSE = 10.0, 0.35, 3.0
+"""Half pixels that count of a displacement at most; that any cell may be displaced; times the median
+displacement from which on a cell is not on the surface."""
 T = TypeVar("T", bound=np.generic)
 
 SEEN_BY = 0.8
@@ -51,6 +55,30 @@ def merge(aligned: Sequence[Aligned], core: Flags) -> tuple[Pixels, Flags]:
     detail = np.abs(grey - cv2.GaussianBlur(grey, (0, 0), 3.0))
     scatter *= np.float32(128) / level
     return middle, find_print(scatter, detail, seen.mean(0) >= SEEN_BY, core)
+
+
+def find_surface(frame: Frame, aligned: Sequence[Aligned]) -> Flags:
+    """Where the surface is that the frame's relief explains (h, w): the hull of the cells that photos show
+    where it says. The silhouette of a round product, its cap and what they hide move against it."""
+    weights = np.stack([one.weights for one in aligned])
+    moved = np.stack([(one.residual**2).sum(-1) for one in aligned])
+    total = weights.sum(0)
+    error = np.sqrt((weights * np.minimum(moved, MOST_MOVED**2)).sum(0) / np.maximum(total, 1e-6))
+    known = total > SEEN_BY * np.median(total[total > 0]) if (total > 0).any() else total > 0
+    usual = float(np.median(error[known])) if known.any() else 0.0
+    held = (known & (error < LOOSE * max(usual, FIRM))).astype(np.uint8)
+    joined = cv2.morphologyEx(held, cv2.MORPH_CLOSE, np.ones((7, 7), np.uint8))
+    joined = cv2.morphologyEx(joined, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    count, labels = cv2.connectedComponents(joined)
+    if count < 2:
+        return np.ones((frame.height, frame.width), bool)
+    amounts = np.bincount(labels[held > 0], minlength=count)
+    rows, columns = np.nonzero(labels == 1 + int(np.argmax(amounts[1:])))
+    size = CELL * HALF
+    corners = np.concatenate([np.stack([columns + x, rows + y], 1) * size for x in (0, 1) for y in (0, 1)])
+    surface = np.zeros((frame.height, frame.width), np.uint8)
+    cv2.fillConvexPoly(surface, cv2.convexHull(corners.astype(np.int32)), (1,))
+    return np.asarray(surface > 0)
 
 
 def _find_level(aligned: Aligned, core: Flags) -> Doubles:

@@ -1,4 +1,4 @@
-"""How a product that is not rigid bends, a bag or a leaf, learnt from photos: what no pose explains of them."""
+"""How a product that is not rigid bends, a bag or a leaf, learnt from its photos: what no pose explains."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def learn_modes(frame: Frame, aligned: Sequence[Aligned]) -> Floats:
     fields = np.stack([one.residual + np.tensordot(one.bend, frame.modes, 1) for one in aligned]).astype(
         float
     )
-    weights = np.stack([one.weights for one in aligned]).astype(float)
+    weights = np.stack([one.weights for one in aligned]).astype(float) * (frame.texture > 0)
     n, rows, columns, _ = fields.shape
     flat, weight = fields.reshape(n, -1), np.repeat(weights.reshape(n, -1), 2, 1)
     half = np.arange(n) % 2 == 0
