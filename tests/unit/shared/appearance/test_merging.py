@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 
 from assay_shared.appearance.alignment import Aligned
-from assay_shared.appearance.merging import merge
+from assay_shared.appearance.frames import make_frame
+from assay_shared.appearance.merging import find_surface, merge
 from assay_shared.appearance.patches import Flags, Pixels
 
 WIDTH, HEIGHT = 320, 480
@@ -65,3 +68,18 @@ def test_bare_ground_is_no_print_however_much_of_it_is_alike() -> None:
     mask = find_mask(product, inside)
     assert mask[330:450, 70:250].mean() > 0.95
     assert mask[20:200].mean() < 0.05
+
+
+def test_a_cap_that_moves_against_the_label_is_not_on_its_surface() -> None:
+    frame = make_frame(np.full((HEIGHT, WIDTH, 3), WHITE, np.uint8), np.ones((HEIGHT, WIDTH), bool))
+    rows, columns = frame.texture.shape
+    rng = np.random.default_rng(0)
+    photos = []
+    for seed in range(15):
+        residual = rng.normal(0, 0.1, (rows, columns, 2)).astype(np.float32)
+        residual[: rows // 4] += rng.normal(0, 5, 2)
+        one = show(np.full((HEIGHT, WIDTH, 3), WHITE, np.uint8), np.ones((HEIGHT, WIDTH), bool), seed)
+        photos.append(replace(one, residual=residual, weights=np.ones((rows, columns), np.float32)))
+    surface = find_surface(frame, photos)
+    assert surface[HEIGHT // 4 + 16 :].mean() > 0.98
+    assert surface[: HEIGHT // 4 - 16].mean() < 0.02
