@@ -42,11 +42,15 @@ def draw_art(seed: int) -> Pixels:
 
 
 def bend_art(art: Pixels, seed: int) -> Pixels:
-    """The art as on a bag whose middle bulges more or less to one side, differently in each photo."""
-    reach = float(np.random.default_rng([seed, 1]).normal(0, 12))
+    """The art as on a bag whose middle bulges more or less to one side, and whose halves are pulled up and
+    down, differently in each photo: no rigid surface looks so."""
+    aside, up = np.random.default_rng([seed, 1]).normal(0, 12, 2).astype(np.float32)
     x, y = np.meshgrid(np.arange(WIDTH, dtype=np.float32), np.arange(HEIGHT, dtype=np.float32))
-    moved = x + np.float32(reach) * np.sin(np.pi * x / WIDTH) * np.sin(np.pi * y / HEIGHT)
-    return np.asarray(cv2.remap(art, moved.astype(np.float32), y, cv2.INTER_LINEAR), np.uint8)
+    inside = np.sin(np.pi * y / HEIGHT)
+    across = x + aside * np.sin(np.pi * x / WIDTH) * inside
+    along = y + up * np.sin(2 * np.pi * x / WIDTH) * inside
+    bent = cv2.remap(art, across.astype(np.float32), along.astype(np.float32), cv2.INTER_LINEAR)
+    return np.asarray(bent, np.uint8)
 
 
 def photograph_round(art: Pixels, seed: int, *, width: int = 900, height: int = 700) -> PrintPhoto:

@@ -134,7 +134,7 @@ def test_what_is_not_aligned_is_shown_beside_the_genuine_print(model: Appearance
     assert draw_explanation(model.reference, sketch).shape[0] == HEIGHT
 
 
-def test_a_product_that_is_no_plane_aligns_by_the_modes_that_its_photos_taught() -> None:
+def test_a_product_that_is_not_rigid_aligns_by_the_modes_that_its_photos_taught() -> None:
     found = fit_appearance([take(bend_art(ART, seed), seed) for seed in range(PHOTOS)])
     assert found.model is not None
     assert len(found.model.reference.frame.modes) >= 1
