@@ -71,7 +71,7 @@ def normalise_locally(grey: Pixels) -> Pixels:
 
 def find_relief(frame: Frame, places: Doubles) -> Doubles:
     """The relief (n,) at places (n, 2) of the half frame."""
-    if not frame.relief.any():
+    if not len(places) or not frame.relief.any():
         return np.zeros(len(places))
     at = ((places + 0.5) / CELL - 0.5).astype(np.float32)
     found = cv2.remap(
