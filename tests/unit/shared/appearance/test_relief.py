@@ -23,7 +23,8 @@ def see_round(seed: int, places: Doubles, radius: float | None = RADIUS) -> Doub
     across = np.cos(turn) * x + np.sin(turn) * depth
     away = np.cos(turn) * depth - np.sin(turn) * x
     along, away = np.cos(pitch) * y + np.sin(pitch) * away, np.cos(pitch) * away - np.sin(pitch) * y
-    return np.stack([across, along], 1) * rng.uniform(900, 1100) / (1000 + away)[:, None] + 400
+    seen = np.stack([across, along], 1) * rng.uniform(900, 1100) / (1000 + away)[:, None] + 400
+    return np.asarray(seen, np.float64)
 
 
 def make_views(count: int, radius: float | None = RADIUS, noise: float = 0.1) -> list[Points]:
