@@ -1,4 +1,4 @@
-"""Photos of flat prints, made on the spot: art from a seed, a pose, light, noise and a background."""
+"""Photos of flat and round prints, made on the spot: art from a seed, a pose, light, noise, a background."""
 
 from __future__ import annotations
 
@@ -42,11 +42,48 @@ def draw_art(seed: int) -> Pixels:
 
 
 def bend_art(art: Pixels, seed: int) -> Pixels:
-    """The art as on a bag whose middle bulges more or less to one side, differently in each photo."""
-    reach = float(np.random.default_rng([seed, 1]).normal(0, 12))
+    """The art as on a bag whose middle bulges more or less to one side, and whose halves are pulled up and
+    down, differently in each photo: no rigid surface looks so."""
+    aside, up = np.random.default_rng([seed, 1]).normal(0, 12, 2).astype(np.float32)
     x, y = np.meshgrid(np.arange(WIDTH, dtype=np.float32), np.arange(HEIGHT, dtype=np.float32))
-    moved = x + np.float32(reach) * np.sin(np.pi * x / WIDTH) * np.sin(np.pi * y / HEIGHT)
-    return np.asarray(cv2.remap(art, moved.astype(np.float32), y, cv2.INTER_LINEAR), np.uint8)
+    inside = np.sin(np.pi * y / HEIGHT)
+    across = x + aside * np.sin(np.pi * x / WIDTH) * inside
+    along = y + up * np.sin(2 * np.pi * x / WIDTH) * inside
+    bent = cv2.remap(art, across.astype(np.float32), along.astype(np.float32), cv2.INTER_LINEAR)
+    return np.asarray(bent, np.uint8)
+
+
+def photograph_round(art: Pixels, seed: int, *, width: int = 900, height: int = 700) -> PrintPhoto:
+    """A photo of the art around half a cylinder that is turned about its upright axis, differently in each
+    photo, on a ground of its own; `view` is nothing."""
+    rng = np.random.default_rng([seed, 2])
+    turn, pitch, roll = rng.uniform(-0.3, 0.3), rng.uniform(0.0, 0.35), rng.normal(0, 0.06)
+    radius, half, away = WIDTH / np.pi, HEIGHT / 2, 6.0 * HEIGHT / 2
+    focal = rng.uniform(0.75, 0.9) * height * away / HEIGHT
+    x, y = np.meshgrid(np.arange(width) - width / 2, np.arange(height) - height / 2)
+    x, y = np.cos(roll) * x + np.sin(roll) * y, np.cos(roll) * y - np.sin(roll) * x
+    rays = np.stack([x / focal, y / focal, np.ones_like(x)], -1)
+    down, ahead = rays[..., 1], rays[..., 2].copy()
+    rays[..., 1] = np.cos(pitch) * down + np.sin(pitch) * ahead
+    rays[..., 2] = np.cos(pitch) * ahead - np.sin(pitch) * down
+    eye = away * np.array([0.0, -np.sin(pitch), -np.cos(pitch)])
+    a = rays[..., 0] ** 2 + rays[..., 2] ** 2
+    b = eye[0] * rays[..., 0] + eye[2] * rays[..., 2]
+    inside = b * b - a * (eye[0] ** 2 + eye[2] ** 2 - radius**2)
+    reach = (-b - np.sqrt(np.maximum(inside, 0))) / a
+    hit = eye + reach[..., None] * rays
+    angle = np.arctan2(hit[..., 0], -hit[..., 2])
+    body = (inside > 0) & (np.abs(hit[..., 1]) < half)
+    u, v = (angle - turn) * radius + WIDTH / 2, hit[..., 1] + half
+    shown = cv2.remap(art, u.astype(np.float32), v.astype(np.float32), cv2.INTER_LINEAR)
+    shown[(u < 0) | (u > WIDTH - 1)] = (70, 90, 80)
+    ground = cv2.resize(rng.integers(40, 200, (12, 16, 3)).astype(np.uint8), (width, height))
+    light = rng.uniform(0.9, 1.05, 3) * (0.7 + 0.3 * np.cos(angle - rng.normal(0, 0.2)))[..., None]
+    picture = np.where(body[..., None], shown * light, ground)
+    picture = cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.5, 0.8)) + rng.normal(0, 2, picture.shape)
+    rows, columns = np.flatnonzero(body.any(1)), np.flatnonzero(body.any(0))
+    box = (float(columns[0]), float(rows[0]), float(columns[-1]), float(rows[-1]))
+    return PrintPhoto(np.asarray(np.clip(picture, 0, 255), np.uint8), box, np.zeros((3, 3)))
 
 
 def photograph(art: Pixels, seed: int, *, width: int = 900, height: int = 700) -> PrintPhoto:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from assay_shared.appearance.alignment import HALF, bring_patch, displace
 from assay_shared.appearance.model import AppearanceModel, Judgement
 from assay_shared.appearance.patches import Doubles, Flags, Floats, Patch, Pixels
 from assay_shared.appearance.reference import Reference
 from assay_shared.appearance.sketches import Outline, Sketch
 from assay_shared.appearance.statistics import LOCAL_CAUSES, average_places
+from assay_shared.appearance.views import bring_patch, outline_print
 
 HEIGHT = 560
 """Pixels of the picture's height."""
@@ -57,7 +57,7 @@ def sketch_explanation(model: AppearanceModel, patch: Patch, judgement: Judgemen
         grown = cv2.dilate(departing.astype(np.uint8), np.ones((13, 13), np.uint8))
         found, _ = cv2.findContours(grown, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
         outlines = [np.asarray(outline, np.int32) for outline in found]
-    return Sketch(patch, aligned.homography, aligned.bend, tuple(outlines))
+    return Sketch(patch, aligned.pose, aligned.bend, tuple(outlines))
 
 
 def draw_explanation(reference: Reference, sketch: Sketch) -> Pixels:
@@ -65,9 +65,9 @@ def draw_explanation(reference: Reference, sketch: Sketch) -> Pixels:
     shows it, and the genuine print, with what departs outlined in both. Without alignment, photo and
     genuine print."""
     patch = sketch.patch
-    if sketch.homography is None:
+    if sketch.pose is None:
         return _lay([_fit(patch.pixels), _fit(_fade(reference.pixels, reference.mask))])
-    to_patch = np.asarray(np.linalg.inv(patch.to_photo()) @ sketch.homography)
+    to_patch = np.asarray(np.linalg.inv(patch.to_photo()) @ sketch.pose)
     face, _, _ = bring_patch(patch, to_patch, sketch.bend, reference.frame)
     panels = [_outline_face(patch, to_patch, sketch.bend, reference)]
     for pixels in (face, reference.pixels):
@@ -93,17 +93,10 @@ def encode_explanation(picture: Pixels) -> bytes:
 
 
 def _outline_face(patch: Patch, to_patch: Doubles, bend: Floats, reference: Reference) -> Pixels:
-    mask, frame = reference.mask.astype(np.uint8), reference.frame
-    outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    outlines = outline_print(reference.mask.astype(np.uint8), to_patch, bend, reference.frame)
     shown = patch.pixels.copy()
-    if not outlines:
-        return shown
-    face = max(outlines, key=cv2.contourArea).astype(np.float32)
-    if len(frame.modes):
-        x, y = face[:, 0].astype(int).T
-        face[:, 0] += HALF * displace(frame.modes, bend, frame.width, frame.height)[y, x]
-    seen = cv2.perspectiveTransform(face, to_patch)
-    cv2.polylines(shown, [np.round(seen).astype(np.int32)], True, _FACE, 4, cv2.LINE_AA)
+    if outlines:
+        cv2.polylines(shown, [max(outlines, key=cv2.contourArea)], True, _FACE, 4, cv2.LINE_AA)
     return shown
 
 

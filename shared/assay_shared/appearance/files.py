@@ -22,7 +22,7 @@ from assay_shared.appearance.standard import Standard
 from assay_shared.appearance.statistics import CAUSES, Statistics
 from assay_shared.appearance.whole import TRAITS, WholeModel
 
-FORMAT, WHOLE_FORMAT = 3, 1002
+FORMAT, WHOLE_FORMAT = 4, 1002
 MOST_BYTES = 3_000_000
 """Of one product's file."""
 REGRESSION = ("centre", "spread", "slopes", "middle", "low", "high")
@@ -45,6 +45,7 @@ def pack_appearance(model: AppearanceModel) -> bytes:
         "format": np.array([FORMAT]),
         "reference": _compress(model.reference.pixels),
         "mask": _compress(model.reference.mask.astype(np.uint8) * 255),
+        "relief": model.reference.frame.relief.astype(np.float32),
         "modes": model.reference.frame.modes.astype(np.float32),
         "places_mean": statistics.places_mean.astype(np.float32),
         "places_spread": statistics.places_spread.astype(np.float32),
@@ -101,7 +102,7 @@ def _build(arrays: Mapping[str, npt.NDArray[np.generic]]) -> AppearanceModel:
         return np.asarray(arrays[name], np.float64)
 
     mask = _decompress(arrays["mask"], cv2.IMREAD_GRAYSCALE) > 127
-    modes = np.asarray(arrays["modes"], np.float32)
+    relief, modes = np.asarray(arrays["relief"], np.float32), np.asarray(arrays["modes"], np.float32)
     plane, stretch, limits = take("plane"), take("stretch"), take("limits")
     statistics = Statistics(
         places_mean=np.asarray(arrays["places_mean"], np.float32),
@@ -115,7 +116,9 @@ def _build(arrays: Mapping[str, npt.NDArray[np.generic]]) -> AppearanceModel:
         stretch_spread=float(stretch[1]),
         spots=Spots(**{name: np.asarray(arrays[f"spots.{name}"], np.float32) for name in SPOTS}),
     )
-    reference = make_reference(_decompress(arrays["reference"], cv2.IMREAD_COLOR), np.asarray(mask), modes)
+    reference = make_reference(
+        _decompress(arrays["reference"], cv2.IMREAD_COLOR), np.asarray(mask), relief, modes
+    )
     return AppearanceModel(
         reference,
         statistics,

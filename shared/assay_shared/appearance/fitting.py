@@ -10,17 +10,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from assay_shared.appearance.alignment import Aligned, align_patch
+from assay_shared.appearance.building import Sources, build_reference, read_sources
 from assay_shared.appearance.measures import Measures, measure
+from assay_shared.appearance.merging import merge
 from assay_shared.appearance.model import LEAST_COVERED, AppearanceModel, Limits, find_conditions
 from assay_shared.appearance.patches import Patch
-from assay_shared.appearance.reference import (
-    Reference,
-    Sources,
-    build_reference,
-    make_reference,
-    merge,
-    read_sources,
-)
+from assay_shared.appearance.reference import Reference, make_reference
 from assay_shared.appearance.significance import fit_significance
 from assay_shared.appearance.statistics import CAUSES, fit_statistics
 from assay_shared.appearance.whole import LEAST_DENSITY_SHARE, WholeModel, fit_whole
@@ -120,7 +115,10 @@ def _measure_out_of_fold(
         waiting = {}
         for k in np.unique(folds):
             others = [one for i, own in zip(kept, folds, strict=True) if own != k and (one := aligned[i])]
-            without = make_reference(*merge(others, reference.mask), reference.frame.modes)
+            pixels, mask = merge(others, reference.mask)
+            if reference.frame.relief.any():
+                mask &= reference.mask
+            without = make_reference(pixels, mask, reference.frame.relief, reference.frame.modes)
             for place in map(int, np.flatnonzero(folds == k)):
                 waiting[place] = pool.submit(_measure, sources, kept[place], without)
         for place, task in waiting.items():

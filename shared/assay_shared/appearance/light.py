@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from assay_shared.appearance.alignment import HALF
+from assay_shared.appearance.frames import HALF
 from assay_shared.appearance.patches import Doubles, Flags, Floats, Pixels
 
 DARK, BRIGHT = 5, 250

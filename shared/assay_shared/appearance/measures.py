@@ -14,6 +14,7 @@ from assay_shared.appearance.patches import Doubles, Flags, Floats, Patch, to_gr
 from assay_shared.appearance.proportions import to_view
 from assay_shared.appearance.reference import Reference, to_lightness
 from assay_shared.appearance.unexplained import map_unexplained
+from assay_shared.appearance.views import outline_print
 
 PLACE = 12
 """Edge of a place, in frame pixels: a letter of small print."""
@@ -137,9 +138,9 @@ def _pool(values: Floats) -> Floats:
 def _measure_outside(aligned: Aligned, patch: Patch, reference: Reference) -> tuple[float, float]:
     """Softness of edges outside of the print, in frame pixels."""
     grey, _ = to_grey(patch.pixels)
-    to_patch = np.linalg.inv(patch.to_photo()) @ aligned.homography
-    size = (grey.shape[1], grey.shape[0])
-    inner = cv2.erode(reference.mask.astype(np.uint8), np.ones((9, 9), np.uint8))
-    inside = cv2.warpPerspective(inner, to_patch, size, flags=cv2.INTER_NEAREST)
+    to_patch = np.linalg.inv(patch.to_photo()) @ aligned.pose
+    inner = np.asarray(cv2.erode(reference.mask.astype(np.uint8), np.ones((9, 9), np.uint8)), np.uint8)
+    outlines = outline_print(inner, to_patch, aligned.bend, reference.frame)
+    inside = cv2.fillPoly(np.zeros_like(grey), outlines, (1,))
     sharpest, typical = measure_softness(grey, np.asarray(inside == 0))
     return sharpest / (aligned.density * patch.scale), typical / (aligned.density * patch.scale)

@@ -1,4 +1,4 @@
-"""How a product that is no plane bends the picture as its pose changes, learnt from its genuine photos."""
+"""How a product that is not rigid bends, a bag or a leaf, learnt from its photos: what no pose explains."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from assay_shared.appearance.alignment import Aligned, Frame
+from assay_shared.appearance.alignment import Aligned
+from assay_shared.appearance.frames import Frame
 from assay_shared.appearance.patches import Doubles, Floats
 
 MOST_MODES = 6
@@ -26,7 +27,7 @@ def learn_modes(frame: Frame, aligned: Sequence[Aligned]) -> Floats:
     fields = np.stack([one.residual + np.tensordot(one.bend, frame.modes, 1) for one in aligned]).astype(
         float
     )
-    weights = np.stack([one.weights for one in aligned]).astype(float)
+    weights = np.stack([one.weights for one in aligned]).astype(float) * (frame.texture > 0)
     n, rows, columns, _ = fields.shape
     flat, weight = fields.reshape(n, -1), np.repeat(weights.reshape(n, -1), 2, 1)
     half = np.arange(n) % 2 == 0

@@ -12,6 +12,8 @@ Pixels = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
+Outline = npt.NDArray[np.int32]
+"""Corners (n, 1, 2)."""
 
 MARGIN = 0.08
 """Share of the box's long side that is cut out around it: a detector's box overlaps the true one by .7."""

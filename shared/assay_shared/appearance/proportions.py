@@ -43,7 +43,7 @@ def to_view(aligned: Aligned, patch: Patch, width: int, height: int) -> Doubles:
             [0, 0, 1],
         ]
     )
-    view = photo @ aligned.homography @ frame
+    view = photo @ aligned.pose[:, :3] @ frame
     return np.asarray(view / np.cbrt(np.linalg.det(view)))
 
 

@@ -24,12 +24,12 @@ class SketchCorrupt(ValueError):
 
 @dataclass(frozen=True)
 class Sketch:
-    """`patch` of the photo; `homography` (3, 3) from the full frame to photo pixels and `bend` (k,) as in
+    """`patch` of the photo; `pose` (3, 4) from the full frame to photo pixels and `bend` (k,) as in
     `Aligned`, None where the patch could not be aligned; `outlines` (n, 1, 2) in frame pixels, around what
     departs."""
 
     patch: Patch
-    homography: Doubles | None
+    pose: Doubles | None
     bend: Floats
     outlines: tuple[Outline, ...]
 
@@ -48,8 +48,8 @@ def pack_sketch(sketch: Sketch) -> bytes:
         "place": np.array(place, np.float64),
         "bend": np.ascontiguousarray(sketch.bend, np.float32),
     }
-    if sketch.homography is not None:
-        arrays["homography"] = np.ascontiguousarray(sketch.homography, np.float64)
+    if sketch.pose is not None:
+        arrays["pose"] = np.ascontiguousarray(sketch.pose, np.float64)
     for number, outline in enumerate(sketch.outlines):
         arrays[f"outline.{number}"] = np.ascontiguousarray(outline, np.int32)
     return bytes(save(arrays))
@@ -64,10 +64,10 @@ def unpack_sketch(data: bytes) -> Sketch:
         if pixels is None:
             raise SketchCorrupt("the patch is no picture")
         count = sum(name.startswith("outline.") for name in arrays)
-        homography = arrays.get("homography")
+        pose = arrays.get("pose")
         return Sketch(
             Patch(np.asarray(pixels, np.uint8), left, top, scale, int(width), int(height)),
-            None if homography is None else np.asarray(homography, np.float64),
+            None if pose is None else np.asarray(pose, np.float64),
             np.asarray(arrays["bend"], np.float32),
             tuple(np.asarray(arrays[f"outline.{number}"], np.int32) for number in range(count)),
         )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from assay_shared.appearance.alignment import HALF, Aligned
+from assay_shared.appearance.alignment import Aligned
+from assay_shared.appearance.frames import HALF
 from assay_shared.appearance.patches import Doubles, Flags, Floats
 
 TILE = 8

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from assay_shared.appearance.alignment import FRAME
 from assay_shared.appearance.fineness import split_bands
+from assay_shared.appearance.frames import FRAME
 from assay_shared.appearance.patches import Doubles, Flags, Patch, to_grey
 from assay_shared.appearance.robust import Gaussian, fit_gaussian
 from assay_shared.appearance.significance import Significance, fit_significance

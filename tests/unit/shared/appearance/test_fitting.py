@@ -25,7 +25,8 @@ from assay_shared.appearance.files import (
 from assay_shared.appearance.fitting import LEAST_PHOTOS, Fit, fit_appearance
 from assay_shared.appearance.model import AppearanceModel
 from assay_shared.appearance.patches import Patch, Pixels, cut_patch
-from tests.support.prints import bend_art, draw_art, photograph
+from assay_shared.appearance.views import outline_print
+from tests.support.prints import bend_art, draw_art, photograph, photograph_round
 
 ART = draw_art(1)
 PHOTOS = 24
@@ -99,7 +100,7 @@ def test_the_frame_says_where_the_print_lies_in_the_photo(model: AppearanceModel
     # From a photo into the frame and out into the other one is the way between the two views.
     spots = np.array([[[80.0, 90.0]], [[330.0, 120.0]], [[200.0, 430.0]]])
     there = cv2.perspectiveTransform(spots, other.view)
-    way = found[1].homography @ np.linalg.inv(found[0].homography) @ one.view
+    way = found[1].pose[:, :3] @ np.linalg.inv(found[0].pose[:, :3]) @ one.view
     assert np.abs(cv2.perspectiveTransform(spots, way) - there).max() < 1.5
 
 
@@ -112,7 +113,7 @@ def test_the_explanation_outlines_what_was_altered(model: AppearanceModel) -> No
         assert judgement.aligned is not None
         ys, xs = np.nonzero(departing)
         spots = np.stack([xs, ys], -1)[:, None].astype(np.float64)
-        to_art = np.linalg.inv(photo.view) @ judgement.aligned.homography
+        to_art = np.linalg.inv(photo.view) @ judgement.aligned.pose[:, :3]
         x, y = cv2.perspectiveTransform(spots, to_art)[:, 0].T
         # The blot, grown by a place and a half: 12 pixels of the frame are some 8 of the art.
         inside = (x > 100 - 16) & (x < 220 + 16) & (y > 200 - 16) & (y < 300 + 16)
@@ -133,7 +134,7 @@ def test_what_is_not_aligned_is_shown_beside_the_genuine_print(model: Appearance
     assert draw_explanation(model.reference, sketch).shape[0] == HEIGHT
 
 
-def test_a_product_that_is_no_plane_aligns_by_the_modes_that_its_photos_taught() -> None:
+def test_a_product_that_is_not_rigid_aligns_by_the_modes_that_its_photos_taught() -> None:
     found = fit_appearance([take(bend_art(ART, seed), seed) for seed in range(PHOTOS)])
     assert found.model is not None
     assert len(found.model.reference.frame.modes) >= 1
@@ -143,6 +144,50 @@ def test_a_product_that_is_no_plane_aligns_by_the_modes_that_its_photos_taught()
     assert sum(p is None or p < SHARE for p in p_values) <= 1
     forged = [again.judge(take(bend_art(shift_hue(ART), 620 + s), 620 + s)).p for s in range(4)]
     assert sum(p is not None and p < SHARE for p in forged) >= 3
+
+
+def take_round(art: Pixels, seed: int) -> Patch:
+    photo = photograph_round(art, seed)
+    return cut_patch(photo.pixels, photo.box)
+
+
+@lru_cache(maxsize=1)
+def fit_round() -> Fit:
+    return fit_appearance([take_round(ART, seed) for seed in range(PHOTOS)])
+
+
+def test_a_round_product_aligns_from_every_side_by_its_relief() -> None:
+    found = fit_round()
+    assert found.model is not None, found.reason
+    assert found.aligned == PHOTOS
+    frame = found.model.reference.frame
+    # Round from left to right, and not from top to bottom.
+    middle = frame.relief[frame.relief.shape[0] // 3 : -frame.relief.shape[0] // 3]
+    middle = middle[:, middle.shape[1] // 5 : -middle.shape[1] // 5]
+    assert np.ptp(middle.mean(0)) > 4 * np.ptp(middle.mean(1))
+    again = unpack_appearance(pack_appearance(found.model))
+    genuine = [again.judge(take_round(ART, 600 + seed)) for seed in range(8)]
+    assert sum(one.p is None or one.p < SHARE for one in genuine) <= 1
+    for one in genuine:
+        assert one.aligned is not None
+        textured = one.aligned.weights > 0.1
+        assert np.median(np.abs(one.aligned.residual[textured])) < 0.3
+    for forge in (shift_hue, blot_out):
+        forged = [again.judge(take_round(forge(ART), 620 + seed)).p for seed in range(4)]
+        assert sum(p is not None and p < SHARE for p in forged) >= 3
+
+
+def test_the_print_of_a_round_product_is_outlined_in_the_photo() -> None:
+    model = fit_round().model
+    assert model is not None
+    judgement = model.judge(take_round(ART, 640))
+    assert judgement.aligned is not None
+    photo = photograph_round(ART, 640)
+    mask = model.reference.mask.astype(np.uint8)
+    outlines = outline_print(mask, judgement.aligned.pose, judgement.aligned.bend, model.reference.frame)
+    x, y = np.concatenate(outlines)[:, 0].T
+    left, top, right, bottom = photo.box
+    assert ((x > left - 12) & (x < right + 12) & (y > top - 12) & (y < bottom + 12)).mean() > 0.95
 
 
 def test_a_file_judges_as_the_model_that_was_packed(model: AppearanceModel) -> None:

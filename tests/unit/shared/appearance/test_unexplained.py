@@ -33,7 +33,7 @@ def align() -> Aligned:
     return Aligned(
         pixels=np.zeros((SIDE, SIDE, 3), np.uint8),
         seen=JUDGED,
-        homography=np.eye(3),
+        pose=np.eye(3, 4),
         bend=np.zeros(0, np.float32),
         residual=np.zeros((cells, cells, 2), np.float32),
         weights=np.ones((cells, cells), np.float32),
