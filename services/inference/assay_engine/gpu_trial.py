@@ -147,7 +147,7 @@ def check_answers(
     tolerance: Tolerance,
 ) -> float:
     """The least agreement of any brand with its reference: alone, all at once, the other way round so that
-    slots are overwritten and filled again, and with every batch size, padded ones too."""
+    slots are overwritten and filled again, and with every batch size, full and padded."""
     agreements = [
         agree(expected, detector.detect(pictures), tolerance)
         for detector, expected in zip(detectors, wanted, strict=True)
@@ -158,7 +158,7 @@ def check_answers(
         agreements += [
             agree(wanted[place], found, tolerance) for place, found in zip(order, answers, strict=True)
         ]
-    for count in range(1, SIZES[-1] + 1):
+    for count in sorted({*SIZES, *(size - 1 for size in SIZES if size > 1)}):
         place = count % len(detectors)
         chosen = [number % len(pictures) for number in range(count)]
         found = detectors[place].detect(pictures[chosen])
