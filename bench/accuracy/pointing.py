@@ -17,11 +17,12 @@ import cv2
 import numpy as np
 
 from assay_inference.appearance_workers import judge_patch
-from assay_shared.appearance.alignment import HALF, Frame, displace
 from assay_shared.appearance.files import unpack_any
+from assay_shared.appearance.frames import Frame
 from assay_shared.appearance.model import AppearanceModel
-from assay_shared.appearance.patches import Doubles, Flags, Floats
-from assay_shared.appearance.sketches import Outline, Sketch, unpack_sketch
+from assay_shared.appearance.patches import Doubles, Flags
+from assay_shared.appearance.sketches import Sketch, unpack_sketch
+from assay_shared.appearance.views import find_places
 from assay_shared.wire import DOUBTED_SHARE
 from bench.accuracy.cutting import cut_tested
 from bench.accuracy.detectors import find_detections
@@ -117,9 +118,9 @@ def compare(brand: str, photo: Photo, sketch: Sketch, frame: Frame) -> Pointed:
 
 def draw_outlined(sketch: Sketch, frame: Frame, size: tuple[int, int]) -> Flags:
     """Where the photo of a size (width, height) is outlined: (height, width)."""
-    if sketch.homography is None:
+    if sketch.pose is None:
         return np.zeros(size[::-1], bool)
-    return fill([_to_photo(one, sketch.homography, sketch.bend, frame) for one in sketch.outlines], size)
+    return fill([find_places(one, sketch.pose, sketch.bend, frame) for one in sketch.outlines], size)
 
 
 def fill(outlines: Sequence[Doubles], size: tuple[int, int]) -> Flags:
@@ -128,15 +129,6 @@ def fill(outlines: Sequence[Doubles], size: tuple[int, int]) -> Flags:
     for one in outlines:
         cv2.fillPoly(drawn, [np.round(one).astype(np.int32)], 1)
     return drawn > 0
-
-
-def _to_photo(outline: Outline, homography: Doubles, bend: Floats, frame: Frame) -> Doubles:
-    """Frame pixels (n, 1, 2) to photo pixels (n, 2), as explanations are drawn."""
-    places = outline.astype(np.float64)
-    if len(frame.modes):
-        x, y = outline[:, 0].T
-        places[:, 0] += HALF * displace(frame.modes, bend, frame.width, frame.height)[y, x]
-    return np.asarray(cv2.perspectiveTransform(places, homography)[:, 0], np.float64)
 
 
 def print_pointing(found: Sequence[Pointed]) -> None:

@@ -55,15 +55,22 @@ def look_through(
 def outline_print(mask: Pixels, to_picture: Doubles, bend: Floats, frame: Frame) -> list[Outline]:
     """The outlines (n, 1, 2), picture pixels, of a mask (h, w) of the full frame that a pose (3, 4) shows."""
     outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    return [
+        np.round(find_places(np.asarray(outline, np.int32), to_picture, bend, frame)).astype(np.int32)[
+            :, None
+        ]
+        for outline in outlines
+    ]
+
+
+def find_places(outline: Outline, to_picture: Doubles, bend: Floats, frame: Frame) -> Doubles:
+    """Where pixels (n, 1, 2) of the full frame lie in a picture (n, 2) that a pose (3, 4) shows."""
     half = to_picture @ np.linalg.inv(full_to_half())
-    found = []
-    for outline in outlines:
-        places = (outline[:, 0].astype(np.float64) + 0.5) / HALF - 0.5
-        if len(bend):
-            x, y = outline[:, 0].T // HALF
-            places += displace(frame.modes, bend, frame.width // HALF, frame.height // HALF)[y, x]
-        found.append(np.round(project(half, places, find_relief(frame, places))).astype(np.int32)[:, None])
-    return found
+    places = (outline[:, 0].astype(np.float64) + 0.5) / HALF - 0.5
+    if len(bend):
+        x, y = outline[:, 0].T // HALF
+        places += displace(frame.modes, bend, frame.width // HALF, frame.height // HALF)[y, x]
+    return np.asarray(project(half, places, find_relief(frame, places)), np.float64)
 
 
 def measure_scale(pose: Doubles, frame: Frame) -> float:

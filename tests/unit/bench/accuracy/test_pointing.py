@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from assay_shared.appearance.alignment import Frame, make_frame
+from assay_shared.appearance.frames import Frame, make_frame
 from assay_shared.appearance.patches import Patch
 from assay_shared.appearance.sketches import Outline, Sketch
 from bench.accuracy.photos import Photo
 from bench.accuracy.pointing import Pointed, compare, print_pointing
 
-TURNED = np.array([[0.0, -1.0, 300.0], [1.0, 0.0, 100.0], [0.0, 0.0, 1.0]])
+TURNED = np.array([[0.0, -1.0, 300.0, 0.0], [1.0, 0.0, 100.0, 0.0], [0.0, 0.0, 1.0, 0.0]])
 """The frame lies a quarter turned in the photo: its (x, y) is the photo's (300 - y, 100 + x)."""
 PHOTO = Photo(
     "altered-text",
@@ -67,7 +67,7 @@ def test_what_is_outlined_besides_is_counted(frame: Frame) -> None:
 
 
 def test_without_outline_or_alignment_nothing_is_pointed_at(frame: Frame) -> None:
-    for one in (sketch(), replace(sketch(ALTERED), homography=None)):
+    for one in (sketch(), replace(sketch(ALTERED), pose=None)):
         found = compare("jar-1", PHOTO, one, frame)
         assert (found.outlined, found.covered, found.right) == (False, 0, False)
 
