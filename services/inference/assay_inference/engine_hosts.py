@@ -48,6 +48,7 @@ class Host:
         self._calls: dict[asyncio.Timeout, float] = {}
         self._taken = 0
         self.heard = time.monotonic()
+        self.probed = -math.inf
         UP.labels(url).set(1)
 
     @property

@@ -32,6 +32,9 @@ async def watch(host: Host, hosts: Hosts, transport: Transport, on_change: Calla
 
 async def _look(host: Host, hosts: Hosts, transport: Transport, on_change: Callable[[], None]) -> None:
     if not host.alive:
+        if time.monotonic() - host.probed < transport.lost_seconds:
+            return
+        host.probed = time.monotonic()
         if await _answers(host, transport):
             host.hear()
             on_change()

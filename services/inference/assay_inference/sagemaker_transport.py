@@ -7,6 +7,7 @@ Before a model version is asked for the first time it is seen to that the endpoi
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -36,7 +37,8 @@ log = logs.get_logger(__name__)
 class SageMakerTransport:
     """Asks one endpoint, with at most `slots` requests at once, each of `timeout_seconds` at most."""
 
-    idle_seconds = 60.0
+    # A request that nobody needs is one that is throttled or paid for: it is probed only when it was lost.
+    idle_seconds, lost_seconds = math.inf, 2.0
 
     def __init__(self, settings: EndpointSettings, delivery: ModelDelivery, timeout_seconds: float) -> None:
         self._settings = settings
@@ -48,6 +50,7 @@ class SageMakerTransport:
             "sagemaker-runtime", region, read_seconds=timeout_seconds, attempts=1
         )
         self._control: Any = make_client("sagemaker", region, read_seconds=timeout_seconds, attempts=1)
+        self._told = ""
         self._pool = ThreadPoolExecutor(settings.endpoint_slots + PROBES, thread_name_prefix="sagemaker")
 
     async def ask(self, host: str, items: Sequence[Item]) -> list[Found | AssayError]:
@@ -109,7 +112,8 @@ class SageMakerTransport:
                 )
                 body = answer["Body"].read()
         except AssayError as error:
-            raise _name_failure(error, endpoint) from error
+            raise self._fail(error) from error
+        self._told = ""
         try:
             results = framing.read_response(body)
         except BadFrame as error:
@@ -128,9 +132,18 @@ class SageMakerTransport:
             with naming(f"looking at the endpoint {endpoint}"):
                 status = self._control.describe_endpoint(EndpointName=endpoint)["EndpointStatus"]
         except AssayError as error:
-            raise _name_failure(error, endpoint) from error
+            raise self._fail(error) from error
         if status not in ("InService", "Updating"):
             raise EngineUnavailable(f"The endpoint {endpoint} is {status}")
+
+    def _fail(self, error: AssayError) -> EngineUnavailable:
+        """The engine's error for what AWS said. What it says again and again is logged once."""
+        kind = str(error.extra.get("code") or type(error).__name__)
+        if kind != self._told:
+            self._told = kind
+            tell = log.error if isinstance(error, AwsDenied | AwsRefused) else log.warning
+            tell("the endpoint gives no answer", endpoint=self._settings.endpoint, reason=error.detail)
+        return _name_failure(error, self._settings.endpoint)
 
 
 def split(items: Sequence[Item], *, single: bool) -> list[list[int]]:
@@ -163,15 +176,9 @@ def _failure_of(future: asyncio.Future[None]) -> AssayError | None:
 def _name_failure(error: AssayError, endpoint: str) -> EngineUnavailable:
     """The engine's error for what AWS said: a caller gets 503 with it, or the picture goes once more."""
     if isinstance(error, AwsDenied):
-        log.error("the endpoint cannot be asked", endpoint=endpoint, reason=error.detail)
         return EngineUnavailable("The detector in AWS refuses our credentials").after(error.retry_after)
-    if isinstance(error, AwsRefused) and error.extra.get("code") in (
-        "ValidationError",
-        "ValidationException",
-    ):
-        log.error("the endpoint cannot be asked", endpoint=endpoint, reason=error.detail)
+    if isinstance(error, AwsRefused) and error.extra.get("code") in ABSENT:
         return EngineUnreached(f"The endpoint {endpoint} is not there or not in service: {error.detail}")
     if isinstance(error, Unavailable) and "Connect" in error.detail:
         return EngineUnreached(error.detail)
-    log.warning("the endpoint gave no answer", endpoint=endpoint, reason=error.detail)
     return EngineUnavailable(error.detail)

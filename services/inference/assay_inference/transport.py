@@ -15,6 +15,8 @@ class Transport(Protocol):
 
     idle_seconds: float
     """Between two probes of a host that nobody asks anything."""
+    lost_seconds: float
+    """Between two probes of a host that was lost, beside the watcher's own rest."""
 
     async def ask(self, host: str, items: Sequence[Item]) -> list[Found | AssayError]:
         """The host's result for each item; without items a probe. Raises EngineUnreached where nothing was
@@ -30,7 +32,7 @@ class Transport(Protocol):
 class TorchServeTransport:
     """TorchServes at addresses of their own, asked over HTTP for at most `timeout_seconds` a call."""
 
-    idle_seconds = 5.0
+    idle_seconds, lost_seconds = 5.0, 0.0
 
     def __init__(self, urls: Sequence[str], slots: Sequence[int], timeout_seconds: float) -> None:
         self._urls, self._timeout = list(urls), timeout_seconds

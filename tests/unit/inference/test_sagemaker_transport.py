@@ -1,12 +1,23 @@
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
+
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from assay_engine import framing
-from assay_engine.framing import Item
-from assay_inference.sagemaker_transport import MAX_BODY, split
+from assay_engine.framing import Found, Item
+from assay_inference.engine_hosts import Host, Hosts
+from assay_inference.engine_watch import watch
+from assay_inference.sagemaker_models import ModelDelivery
+from assay_inference.sagemaker_settings import EndpointSettings
+from assay_inference.sagemaker_transport import MAX_BODY, SageMakerTransport, split
+from assay_shared.errors import AssayError, EngineUnavailable, NotFound
+from tests.support.sagemaker import Platform, Refusal
+from tests.support.sagemaker.platform import REGION, ROLE
 
 SIDES = (0, 32, 640, 1024)
 ITEMS = st.lists(
@@ -29,3 +40,74 @@ def test_every_picture_goes_once_and_no_body_is_too_large(
         assert len(framing.write_request(own)) <= MAX_BODY
         if single:
             assert len({(item.brand, item.version) for item in own}) == 1
+
+
+class NoStore:
+    """Holds nothing."""
+
+    def get(self, bucket: str, key: str, limit: int | None = None) -> bytes:
+        raise NotFound(key)
+
+
+class Away:
+    """A way on which nobody answers; counts probes."""
+
+    idle_seconds, lost_seconds = SageMakerTransport.idle_seconds, SageMakerTransport.lost_seconds
+
+    def __init__(self) -> None:
+        self.probes = 0
+
+    async def ask(self, host: str, items: Sequence[Item]) -> list[Found | AssayError]:
+        self.probes += 1
+        raise EngineUnavailable("away")
+
+    def check(self) -> None:
+        raise EngineUnavailable("away")
+
+    async def close(self) -> None:
+        return
+
+
+@pytest.mark.parametrize(("lost", "probes"), [(False, 0), (True, 1)])
+def test_an_endpoint_is_probed_only_when_it_was_lost_and_then_not_all_the_time(
+    monkeypatch: pytest.MonkeyPatch, lost: bool, probes: int
+) -> None:
+    monkeypatch.setattr("assay_inference.engine_watch.TICK_SECONDS", 0.01)
+
+    async def run() -> int:
+        host, transport = Host("sagemaker:assay", 4, 1.5), Away()
+        host.heard -= 3600
+        if lost:
+            host.lose("throttled")
+        watching = asyncio.create_task(watch(host, Hosts([host]), transport, lambda: None))
+        await asyncio.sleep(0.3)
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+        return transport.probes
+
+    assert asyncio.run(run()) == probes
+
+
+def test_what_aws_says_over_and_over_is_logged_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    platform = Platform()
+    platform.start()
+    try:
+        for name, value in platform.environment().items():
+            monkeypatch.setenv(name, value)
+        settings = EndpointSettings(region=REGION, bucket="acme-assay", role_arn=ROLE)
+        transport = SageMakerTransport(settings, ModelDelivery(settings, NoStore()), 5)
+        expired = Refusal("ExpiredTokenException", "The security token is expired", 403)
+        platform.fail_next("InvokeEndpoint", expired, 3)
+        for _ in range(3):
+            with pytest.raises(EngineUnavailable, match="credentials"):
+                transport.check()
+        with pytest.raises(EngineUnavailable, match="not there"):
+            transport.check()
+        asyncio.run(transport.close())
+    finally:
+        platform.stop()
+    told = capsys.readouterr().out
+    assert told.count("ExpiredTokenException") == 1
+    assert told.count("not found") == 1
