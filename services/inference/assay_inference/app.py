@@ -69,7 +69,7 @@ def create_app(settings: Settings | None = None, store_settings: StoreSettings |
         engine = EngineClient(
             backend.hosts,
             backend.slots,
-            settings.engine_batch,
+            backend.batch,
             settings.engine_queue,
             settings.engine_timeout_seconds,
             silence_seconds=settings.engine_silence_seconds,

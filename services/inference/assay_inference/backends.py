@@ -13,10 +13,12 @@ from assay_shared.storage import ObjectStore
 
 @dataclass(frozen=True)
 class Backend:
-    """The names of the hosts, how many requests each is sent at once, and what makes the way to them."""
+    """The names of the hosts, how many requests each is sent at once, how many pictures go in one at most,
+    and what makes the way to them."""
 
     hosts: list[str]
     slots: list[int]
+    batch: int
     connect: Callable[[], Transport]
 
 
@@ -24,15 +26,21 @@ def choose_backend(settings: Settings, store: ObjectStore) -> Backend:
     """The backend that the settings name. Raises pydantic's ValidationError where AWS's are not whole."""
     if settings.inference_backend == "torchserve":
         urls, slots = settings.list_engines(), settings.list_slots()
-        return Backend(urls, slots, lambda: TorchServeTransport(urls, slots, settings.engine_timeout_seconds))
+        return Backend(
+            urls,
+            slots,
+            settings.engine_batch,
+            lambda: TorchServeTransport(urls, slots, settings.engine_timeout_seconds),
+        )
     # Here and not above: a box that has nothing in AWS does without boto3.
     from assay_inference.sagemaker_models import ModelDelivery
     from assay_inference.sagemaker_settings import EndpointSettings
-    from assay_inference.sagemaker_transport import SageMakerTransport
+    from assay_inference.sagemaker_transport import SageMakerTransport, find_batch
 
     endpoint = EndpointSettings()  # from the environment
     return Backend(
         [f"sagemaker:{endpoint.endpoint}"],
         [endpoint.endpoint_slots],
+        min(settings.engine_batch, find_batch(endpoint)),
         lambda: SageMakerTransport(endpoint, ModelDelivery(endpoint, store), settings.engine_timeout_seconds),
     )

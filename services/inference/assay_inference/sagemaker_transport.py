@@ -28,6 +28,8 @@ FRAME_BYTES = 1024
 """More than the names and numbers of one item take."""
 ABSENT = ("ValidationError", "ValidationException")
 """What AWS says of an endpoint that is not there."""
+USUAL_SIDE = 640
+"""Pixels; larger pictures are split into more requests."""
 PROBES = 1
 """Threads beside those of the slots."""
 
@@ -144,6 +146,13 @@ class SageMakerTransport:
             tell = log.error if isinstance(error, AwsDenied | AwsRefused) else log.warning
             tell("the endpoint gives no answer", endpoint=self._settings.endpoint, reason=error.detail)
         return _name_failure(error, self._settings.endpoint)
+
+
+def find_batch(settings: EndpointSettings) -> int:
+    """Pictures of the usual side that fit in one request; one where each request is of one model version. So
+    what fails is one request, and each of its pictures gets its second try."""
+    single = settings.endpoint_mode == "multi-model"
+    return 1 if single else MAX_BODY // (3 * USUAL_SIDE**2 + FRAME_BYTES)
 
 
 def split(items: Sequence[Item], *, single: bool) -> list[list[int]]:
