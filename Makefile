@@ -64,8 +64,7 @@ sagemaker-up: ## makes the endpoint, or moves it to what .env says
 	@sh deploy/sagemaker/run.sh inference -m assay_inference.sagemaker_endpoint up
 
 sagemaker-down: ## endpoint and training jobs: nothing that costs is left
-	@sh deploy/sagemaker/run.sh inference -m assay_inference.sagemaker_endpoint down
-	@sh deploy/sagemaker/run.sh inference down.py
+	@sh deploy/sagemaker/down.sh
 
 sagemaker-cost: ## what a run and a month of the endpoint are expected to cost
 	@sh deploy/sagemaker/run.sh inference cost.py

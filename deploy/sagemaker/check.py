@@ -19,7 +19,7 @@ from urllib.parse import unquote
 import botocore.exceptions
 from pydantic import ValidationError
 
-from assay_shared.aws import AwsDenied, AwsRefused, AwsSettings, make_client, naming
+from assay_shared.aws import AwsDenied, AwsRefused, AwsSettings, make_client, name_problems, naming
 from assay_shared.errors import AssayError, Unavailable
 
 ECR = re.compile(r"^(\d{12})\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?/([^:@]+):([^:@]+)$")
@@ -64,12 +64,8 @@ def look_at(part: str) -> Iterator[Finding]:
     try:
         settings, image, instance, checks = _read_training() if part == "training" else _read_endpoint()
     except ValidationError as error:
-        for one in error.errors():
-            name = "_".join(map(str, one["loc"])).upper()
-            told = one["msg"] if name else one["msg"].removeprefix("Value error, ")
-            yield Finding(
-                "missing", f"ASSAY_SAGEMAKER_{name}" if name else "settings", f"{told}: set it in .env"
-            )
+        for name, told in name_problems(error):
+            yield Finding("missing", name, f"{told}: set it in .env")
         return
     yield Finding("ok", "settings", f"region {settings.region}, bucket {settings.bucket}/{settings.prefix}")
     common: list[Check] = [

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from assay_shared.aws import AwsRefused, AwsSettings, make_client, naming
+from assay_shared.aws import AwsRefused, AwsSettings, make_client, naming, read_settings
 from assay_shared.errors import AssayError
 
 JOB_PREFIX = "assay-"
@@ -37,7 +37,7 @@ def stop_jobs(settings: AwsSettings) -> list[str]:
 def main() -> int:
     """Stops all, and says which."""
     try:
-        stopped = stop_jobs(AwsSettings())  # from the environment
+        stopped = stop_jobs(read_settings(AwsSettings))
     except AssayError as error:
         print(f"assay: {error.detail}", file=sys.stderr)
         return 1

@@ -5,14 +5,14 @@ from __future__ import annotations
 import base64
 import sys
 
-from assay_shared.aws import AwsSettings, make_client, naming
+from assay_shared.aws import AwsSettings, make_client, naming, read_settings
 from assay_shared.errors import AssayError
 
 
 def main() -> int:
     """Prints it; 1 after a line on standard error."""
     try:
-        settings = AwsSettings()  # from the environment
+        settings = read_settings(AwsSettings)
         with naming("asking ECR for a password"):
             answer = make_client("ecr", settings.region).get_authorization_token()
     except AssayError as error:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from assay_shared.errors import AssayError, Unavailable
+from assay_shared.errors import AssayError, InvalidRequest, Unavailable
 
 CONNECT_SECONDS = 3
 READ_SECONDS = 60
@@ -112,6 +112,29 @@ class AwsSettings(BaseSettings):
             for text in (self.subnets, self.security_groups)
         )
         return {"Subnets": subnets, "SecurityGroupIds": groups} if subnets else None
+
+
+Settings = TypeVar("Settings", bound=AwsSettings)
+
+
+def read_settings(kind: type[Settings]) -> Settings:
+    """These settings from the environment. Raises InvalidRequest, which names every variable that is missing
+    or wrong."""
+    try:
+        return kind()
+    except ValidationError as error:
+        told = "; ".join(f"{name}: {problem}" for name, problem in name_problems(error))
+        raise InvalidRequest(f"{told}. Set it in .env, docs/sagemaker.md") from error
+
+
+def name_problems(error: ValidationError) -> list[tuple[str, str]]:
+    """What is wrong with settings: the variable (`settings` where it is several) and why."""
+    return [
+        (f"ASSAY_SAGEMAKER_{'_'.join(map(str, one['loc'])).upper()}", one["msg"])
+        if one["loc"]
+        else ("settings", one["msg"].removeprefix("Value error, "))
+        for one in error.errors()
+    ]
 
 
 def make_client(

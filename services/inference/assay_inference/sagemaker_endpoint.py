@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from assay_inference.sagemaker_settings import EndpointSettings
-from assay_shared.aws import AwsRefused, make_client, naming
+from assay_shared.aws import AwsRefused, make_client, naming, read_settings
 from assay_shared.errors import AssayError, InvalidRequest, Unavailable
 
 VARIANT = "AllTraffic"
@@ -290,8 +290,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="assay_inference.sagemaker_endpoint", description=__doc__)
     parser.add_argument("verb", choices=("up", "down", "status"))
     asked = parser.parse_args(arguments)
-    endpoint = Endpoint(EndpointSettings())  # from the environment
     try:
+        endpoint = Endpoint(read_settings(EndpointSettings))
         if asked.verb == "status":
             print(endpoint.status())
         elif asked.verb == "up":

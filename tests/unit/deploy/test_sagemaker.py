@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
+import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import botocore.session
 import pytest
 import yaml
+from botocore import xform_name
 from pydantic_settings import BaseSettings
 
 from assay_inference.sagemaker_settings import EndpointSettings
@@ -29,17 +34,34 @@ OVERLAY = REPOSITORY / "deploy/compose.sagemaker.yml"
 PAGE = REPOSITORY / "docs/sagemaker.md"
 BUCKET = "acme-assay"
 BACKENDS = ("ASSAY_TRAINING_BACKEND", "ASSAY_INFERENCE_BACKEND")
-ENDPOINT_CALLS = {
-    *("sagemaker:InvokeEndpoint", "sagemaker:CreateEndpoint", "sagemaker:UpdateEndpoint"),
-    *("sagemaker:DescribeEndpoint", "sagemaker:DeleteEndpoint", "sagemaker:CreateEndpointConfig"),
-    *("sagemaker:DeleteEndpointConfig", "sagemaker:ListEndpointConfigs", "sagemaker:CreateModel"),
-    *("sagemaker:DeleteModel", "sagemaker:ListModels", "application-autoscaling:RegisterScalableTarget"),
-    *("application-autoscaling:DeregisterScalableTarget", "application-autoscaling:PutScalingPolicy"),
-    *("s3:GetObject", "s3:PutObject", "s3:ListBucket", "iam:PassRole", "sagemaker:AddTags"),
+CALLERS = (
+    *(REPOSITORY / "services").glob("*/assay_*/sagemaker_*.py"),
+    *(REPOSITORY / "services").glob("*/assay_*/orphans.py"),
+    *FOLDER.glob("*.py"),
+)
+"""The sources that call AWS from the box."""
+CLIENTS = ("sagemaker", "sagemaker-runtime", "s3", "sqs", "logs", "ecr", "sts", "iam", "service-quotas")
+ACTION_OF_CALL = {
+    "s3:HeadObject": "s3:GetObject",
+    "s3:ListObjectsV2": "s3:ListBucket",
+    "sts:GetCallerIdentity": "",  # needs no permission
 }
-"""What `sagemaker_endpoint.py`, `sagemaker_models.py` and `sagemaker_transport.py` call."""
+"""Where a call's permission has another name."""
+OUR_METHODS = {"list_tags", "search"}
+"""Methods of other things that are called as operations of AWS are."""
+NOT_CALLED = {
+    *("iam:PassRole", "sagemaker:AddTags"),  # with Create…
+    *("kms:Decrypt", "kms:GenerateDataKey", "kms:DescribeKey", "kms:CreateGrant"),  # by S3 and SageMaker
+    *("ecr:BatchCheckLayerAvailability", "ecr:InitiateLayerUpload", "ecr:UploadLayerPart"),  # docker push
+    *("ecr:CompleteLayerUpload", "ecr:BatchGetImage", "ecr:PutImage"),
+    *("iam:CreateServiceLinkedRole", "sagemaker:DescribeEndpointConfig"),  # with RegisterScalableTarget
+    *("sagemaker:UpdateEndpointWeightsAndCapacities", "cloudwatch:DescribeAlarms"),
+    *("cloudwatch:PutMetricAlarm", "cloudwatch:DeleteAlarms"),
+}
+"""What AWS or Docker does on the box's behalf, with its permissions."""
 WITHOUT_RESOURCE = re.compile(
-    r"sagemaker:List.*|ecr:GetAuthorizationToken|servicequotas:List.*|cloudwatch:PutMetricData|ec2:.*"
+    r"sagemaker:List.*|ecr:GetAuthorizationToken|servicequotas:List.*|cloudwatch:(PutMetricData|DescribeAlarms)"
+    r"|ec2:.*"
 )
 """Actions for which AWS knows no resource, or none that is there before."""
 
@@ -95,10 +117,34 @@ def test_the_stack_is_what_cloudformation_takes() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_policies_allow_what_the_code_calls(resources: dict[str, Any]) -> None:
+def find_calls() -> set[str]:
+    """The permissions that the sources' calls of boto3 need: by methods, and by operations that are named."""
+    names: dict[str, set[str]] = {}
+    for client in (*CLIENTS, "application-autoscaling"):
+        model = botocore.session.get_session().get_service_model(client)
+        for operation in model.operation_names:
+            action = f"{model.metadata.get('signingName', model.endpoint_prefix)}:{operation}"
+            names.setdefault(xform_name(operation), set()).add(ACTION_OF_CALL.get(action, action))
+    found = set()
+    for path in CALLERS:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Attribute):
+                found.add(node.attr)
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found.add(node.value)
+    return {action for name in found - OUR_METHODS for action in names.get(name, ()) if action}
+
+
+def test_the_box_may_do_what_the_code_calls_and_nothing_else(resources: dict[str, Any]) -> None:
+    called, allowed = find_calls(), actions(documents(resources)["box"])
+    assert len(called) > 25
+    assert called - allowed == set()
+    assert allowed - called - NOT_CALLED == set()
+
+
+def test_policies_allow_what_the_trainer_says_it_needs(resources: dict[str, Any]) -> None:
     allowed = {name: actions(policy) for name, policy in documents(resources).items()}
-    trainer = {action for given in TRAINER_PERMISSIONS.values() for action in given}
-    assert trainer | ENDPOINT_CALLS <= allowed["box"]
+    assert {action for given in TRAINER_PERMISSIONS.values() for action in given} <= allowed["box"]
     role = {action for given in JOB_ROLE_PERMISSIONS.values() for action in given}
     assert role <= allowed["jobs and endpoint"]
 
@@ -239,6 +285,42 @@ def test_a_missing_permission_is_named(platform: Platform) -> None:
     status, told = check("endpoint")
     assert status == 1
     assert "missing sagemaker:ListModels" in told.replace("  ", " ")
+
+
+@pytest.mark.parametrize("script", ["down.py", "ecr_login.py", "-m"])
+def test_settings_that_are_missing_are_named_and_not_traced(
+    script: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in os.environ if name.startswith("ASSAY_SAGEMAKER_")]:
+        monkeypatch.delenv(name)
+    asked = ["-m", "assay_inference.sagemaker_endpoint", "down"] if script == "-m" else [FOLDER / script]
+    done = subprocess.run([sys.executable, *asked], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    for name in ("REGION", "BUCKET", "ROLE_ARN"):
+        assert f"ASSAY_SAGEMAKER_{name}" in done.stderr
+
+
+@pytest.mark.parametrize(("fails", "status"), [("sagemaker_endpoint", 1), ("down.py", 1), ("nothing", 0)])
+def test_down_does_both_halves_whatever_one_says(fails: str, status: int, tmp_path: Path) -> None:
+    box = tmp_path / "box"
+    shutil.copytree(FOLDER, box / "deploy/sagemaker")
+    shutil.copy(REPOSITORY / "deploy/lib.sh", box / "deploy")
+    (box / ".env").touch()
+    docker = tmp_path / "bin/docker"
+    docker.parent.mkdir()
+    docker.write_text(f'#!/bin/sh\necho "$@"\ncase "$*" in *{fails}*) exit 3 ;; esac\n')
+    docker.chmod(0o755)
+    path = f"{docker.parent}:{os.environ['PATH']}"
+    command = ["sh", "deploy/sagemaker/down.sh"]
+    done = subprocess.run(command, cwd=box, env={"PATH": path}, capture_output=True, text=True, check=False)
+    assert done.returncode == status, done.stderr
+    asked = done.stdout.splitlines()
+    assert [line.split(" python ")[1] for line in asked] == [
+        "-m assay_inference.sagemaker_endpoint down",
+        "/sagemaker/down.py",
+    ]
+    assert ("may be left that costs" in done.stderr) == bool(status)
 
 
 def test_what_stays_at_home_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
