@@ -25,7 +25,7 @@ from assay_trainer.sagemaker_settings import TrainingJobSettings
 from deploy.sagemaker.cost import Price, PriceMissing, compute_cost, read_prices
 from tests.support.sagemaker import Endpoints, Jobs, Platform, Refusal
 from tests.support.sagemaker.aws import make_account
-from tests.support.sagemaker.platform import ACCOUNT
+from tests.support.sagemaker.platform import ACCOUNT, ROLE
 
 REPOSITORY = Path(__file__).parents[3]
 FOLDER = REPOSITORY / "deploy/sagemaker"
@@ -335,3 +335,49 @@ def test_what_is_pushed_is_looked_at_before_it_is_switched_on(monkeypatch: pytes
     monkeypatch.setenv("ASSAY_TRAINING_BACKEND", "celery")
     status, told = check("training")
     assert (status, "training: nothing is missing" in told) == (0, True), told
+
+
+DOCKER = """#!/bin/sh
+# Stands in for Docker, of which no registry is here to push to: notes what it is asked.
+printf '%s\\n' "$*" >>"$ASKED"
+case "$*" in
+  *ecr_login.py*) echo a-password ;;
+  login*) read -r password; printf 'password %s\\n' "$password" >>"$ASKED" ;;
+esac
+"""
+
+
+def test_push_names_in_env_what_it_has_pushed(tmp_path: Path) -> None:
+    shutil.copytree(REPOSITORY / "deploy/sagemaker", tmp_path / "deploy/sagemaker")
+    shutil.copy(REPOSITORY / "deploy/lib.sh", tmp_path / "deploy")
+    env, asked, program = tmp_path / ".env", tmp_path / "asked", tmp_path / "bin/docker"
+    env.write_text(
+        f"ASSAY_SAGEMAKER_REGION=eu-west-1\nASSAY_SAGEMAKER_ROLE_ARN={ROLE}\nASSAY_VERSION=1.2\n"
+        "#ASSAY_SAGEMAKER_TRAINING_IMAGE=\n"
+    )
+    program.parent.mkdir()
+    program.write_text(DOCKER)
+    program.chmod(0o755)
+    path = f"{program.parent}:{os.environ['PATH']}"
+    done = subprocess.run(
+        ["sh", str(tmp_path / "deploy/sagemaker/push.sh")],
+        env={"PATH": path, "ASKED": str(asked), "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    registry = f"{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com"
+    named = dict(line.split("=", 1) for line in env.read_text().splitlines())
+    trainer, engine = named["ASSAY_SAGEMAKER_TRAINING_IMAGE"], named["ASSAY_SAGEMAKER_ENDPOINT_IMAGE"]
+    assert re.fullmatch(rf"{registry}/assay-trainer:\w+", trainer)
+    assert engine == trainer.replace("trainer", "engine")
+    told = asked.read_text().splitlines()
+    assert told[0] == "compose build trainer torchserve"
+    assert "password a-password" in told
+    assert f"login --username AWS --password-stdin {registry}" in told
+    assert [line for line in told if line.startswith("push")] == [f"push {trainer}", f"push {engine}"]
+    built = [line for line in told if line.startswith("build")]
+    assert [line.split("IMAGE=")[1].split()[0] for line in built] == ["assay-trainer:1.2", "assay-engine:1.2"]
+    assert told[-1] == f"logout {registry}"
+    assert not [line for line in told if "a-password" in line and not line.startswith("password")]
