@@ -146,11 +146,21 @@ def test_promotion_and_rollback_reach_the_endpoint(in_aws: InAws, picture: bytes
     in_aws.verify_until(picture, "mdl_1")
 
 
-def test_throttling_is_a_retry_or_503_with_retry_after(in_aws: InAws, picture: bytes) -> None:
+PASSING = [
+    Refusal("ThrottlingException", "Rate exceeded"),
+    Refusal("ModelNotReadyException", "Model is not ready for inference requests", 429),
+    Refusal("ServiceUnavailable", "Service unavailable", 503),
+]
+
+
+@pytest.mark.parametrize("refusal", PASSING, ids=lambda refusal: refusal.code)
+def test_what_passes_is_a_retry_or_503_with_retry_after(
+    in_aws: InAws, picture: bytes, refusal: Refusal
+) -> None:
     in_aws.verify_until(picture, "mdl_1")
-    in_aws.platform.fail_next("InvokeEndpoint", Refusal("ThrottlingException", "Rate exceeded"))
+    in_aws.platform.fail_next("InvokeEndpoint", refusal)
     assert in_aws.verify(picture).status_code == 200
-    in_aws.platform.fail_next("InvokeEndpoint", Refusal("ThrottlingException", "Rate exceeded"), 4)
+    in_aws.platform.fail_next("InvokeEndpoint", refusal, 4)
     answer = in_aws.verify(picture)
     assert answer.status_code == 503
     assert int(answer.headers["Retry-After"]) >= 1
@@ -245,6 +255,27 @@ def test_down_leaves_nothing_that_costs(in_aws: InAws, picture: bytes) -> None:
     assert "Retry-After" in answer.headers
     endpoint.up()
     in_aws.verify_until(picture, "mdl_1")
+
+
+def test_a_bucket_that_is_gone_keeps_only_new_versions_away(in_aws: InAws, picture: bytes) -> None:
+    in_aws.verify_until(picture, "mdl_1")
+    for one in in_aws.s3.list_objects_v2(Bucket=BUCKET).get("Contents", []):
+        in_aws.s3.delete_object(Bucket=BUCKET, Key=one["Key"])
+    in_aws.s3.delete_bucket(Bucket=BUCKET)
+    publish_brand(in_aws.ground.store, "late", public=True)
+    publish_model(in_aws.ground.store, "late", "mdl_1", random_weights())
+    answers: list[httpx.Response] = []
+
+    def status(wanted: int) -> bool:
+        answers.append(in_aws.verify(picture, "late"))
+        return answers[-1].status_code == wanted
+
+    wait_until(lambda: status(503), 30)
+    assert answers[-1].json()["type"].endswith("model-unavailable")
+    assert "Retry-After" in answers[-1].headers
+    assert in_aws.verify(picture).status_code == 200
+    in_aws.s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+    wait_until(lambda: status(200), 30)
 
 
 def _verify_meanwhile(in_aws: InAws, picture: bytes, work: Callable[[], None]) -> list[int]:
