@@ -135,9 +135,14 @@ def test_a_trainer_that_stops_or_dies_leaves_the_job_to_the_next_owner(
 
     second.take(run)
     assay.wait_for_line(run, "going on with the training job")
-    # As if the second had died: its lease is over, and another takes the run before it hears of that.
-    assay.let_expire(run)
-    third.take(run)
+
+    def taken() -> bool:
+        # As if the second had died: its lease is over, and another takes the run before it hears of that.
+        assay.let_expire(run)
+        third.take_if_free([run])
+        return bool(third.threads)
+
+    wait_until(taken, HANGS, "the third has the run")
     second.wait()
     check_succeeded(assay, aws, run)
     assert [name for name, _ in aws.platform.calls].count("CreateTrainingJob") == 1

@@ -82,6 +82,8 @@ def test_a_job_is_interrupted_goes_on_and_leaves_all_that_aws_leaves(
     queue = aws.client("sqs").create_queue(QueueName="events")["QueueUrl"]
     aws.jobs.queue_url = queue
     sagemaker = aws.client("sagemaker")
+    # So many epochs that it is not over before it is interrupted.
+    request_["HyperParameters"]["epochs"] = "40"
     sagemaker.create_training_job(**request_)
     with pytest.raises(ClientError, match="ResourceInUse"):
         sagemaker.create_training_job(**request_)

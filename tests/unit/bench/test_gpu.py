@@ -22,6 +22,12 @@ FIGURES = (
 )
 
 
+@pytest.fixture(autouse=True)
+def keep_logs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command sets up the logs of its process, which is here that of all tests."""
+    monkeypatch.setattr("bench.gpu.logs.configure_logs", lambda *_: None)
+
+
 def test_every_row_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
     assert gpu.main(["--cpu"]) in (0, 1)  # targets are a GPU's
     printed = capsys.readouterr().out

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from assay_engine.budgets import Budgets
 from assay_engine.engine import Engine, Runtime
+from assay_engine.errors import ModelUnavailable
 from assay_engine.framing import Found, Item
 from assay_engine.openvino_runtime import OpenVinoRuntime
 from assay_engine.runtime import TorchRuntime
@@ -163,6 +164,7 @@ def test_real_weights_under_eviction_answer_for_themselves(kind: str, tmp_path: 
     folder = tmp_path / "models"
     engine = Engine(store, folder, runtime, Budgets(25_000_000, 0, 25_000_000))
     stop = threading.Event()
+    answered: list[str] = []
 
     def rot() -> None:
         chosen = random.Random(1)
@@ -178,7 +180,11 @@ def test_real_weights_under_eviction_answer_for_themselves(kind: str, tmp_path: 
             for brand, found in zip(
                 asked, engine.detect([Item(b, "v1", picture) for b in asked]), strict=True
             ):
+                if isinstance(found, ModelUnavailable):
+                    # Its file was spoilt again while it was fetched again: refused, not answered wrongly.
+                    continue
                 assert isinstance(found, Found)
+                answered.append(brand)
                 np.testing.assert_allclose(found.boxes, expected[brand].boxes, atol=1e-3)
                 np.testing.assert_allclose(found.confidences, expected[brand].confidences, atol=1e-5)
 
@@ -192,3 +198,4 @@ def test_real_weights_under_eviction_answer_for_themselves(kind: str, tmp_path: 
         stop.set()
         rotting.join()
         engine.close()
+    assert len(answered) > 18  # half of all
