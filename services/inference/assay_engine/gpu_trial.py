@@ -24,6 +24,7 @@ from safetensors.torch import load_file, save
 
 from assay_engine.engine import BrandDetector, Run, Runtime
 from assay_engine.framing import Found, Pixels
+from assay_engine.metrics_server import FOLDER
 from assay_engine.probe import Probe, make_probe
 from assay_engine.runtime import TorchRuntime
 from assay_engine.selfcheck import EAGER, EXACT, Choice, Tolerance, Trial, agree
@@ -78,8 +79,9 @@ def run_trial(
     `seconds` that it may take: CHILD_SECONDS."""
     seconds = CHILD_SECONDS if seconds is None else seconds
     task = json.dumps({"device": device, "must_be_faster": must_be_faster, **dataclasses.asdict(scale)})
-    # TorchServe's workers find their modules by paths of their own.
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    # TorchServe's workers find their modules by paths of their own; what the child counts is nobody's figure.
+    environment = {name: value for name, value in os.environ.items() if name != FOLDER}
+    environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
     try:
         child = subprocess.run(
             [sys.executable, "-m", "assay_engine.gpu_trial", task],

@@ -30,9 +30,13 @@ def probe(tmp_path_factory: pytest.TempPathFactory) -> Probe:
     return crop(make_probe(tmp_path_factory.mktemp("probe")), SMALL.side)
 
 
-def test_slots_pass_in_a_child_and_then_here(eager: TorchRuntime, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slots_pass_in_a_child_and_then_here(
+    eager: TorchRuntime, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr("assay_engine.gpu_trial.CHILD_SECONDS", 250.0)  # the machine may be busy
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
     choice = choose_on_gpu(eager, SMALL, must_be_faster=False)
+    assert not list(tmp_path.iterdir())  # the child's figures are nobody's
     assert choice.name == GRAPHS
     assert isinstance(choice.runtime, SlotsRuntime)
     reference, graphs = choice.trials
