@@ -192,7 +192,8 @@ def test_a_run_is_finished_where_it_was_begun(
     assay: Assay, aws: Aws, make_trainer: MakeTrainer, tmp_path: Path
 ) -> None:
     assay.teach(tmp_path / "pictures")
-    run = assay.finish(epochs=3)
+    # So many that neither place is done before it is stopped.
+    run = assay.finish(epochs=40)
     local: TrainingBackend = LocalBackend(assay.store, "", "cpu")
     at_home = Trainer(assay, {"celery": local}, tmp_path / "home")
     at_home.take(run)
