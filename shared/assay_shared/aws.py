@@ -50,6 +50,10 @@ PASSING = {
 """Codes that pass by themselves: the same call may be made again."""
 
 
+ABSENT = {"404", "NoSuchKey", "NotFound"}
+"""Codes of S3 for an object that is not there; a HEAD has no body, so only its status."""
+
+
 class AwsUnavailable(Unavailable):
     """AWS does not answer, or asks for patience; the same call may be made again."""
 
@@ -100,7 +104,7 @@ class AwsSettings(BaseSettings):
         return value.strip("/")
 
     def list_tags(self) -> list[dict[str, str]]:
-        """The tags as AWS wants them; every one has Assay's own beside them, by which `down` finds it."""
+        """The tags as AWS wants them; every one has Assay's own beside them."""
         pairs = [one.partition("=") for one in self.tags.split(",") if one.strip()]
         own = {"Key": "application", "Value": "assay"}
         return [own, *({"Key": key.strip(), "Value": value.strip()} for key, _, value in pairs)]
@@ -135,6 +139,11 @@ def name_problems(error: ValidationError) -> list[tuple[str, str]]:
         else ("settings", one["msg"].removeprefix("Value error, "))
         for one in error.errors()
     ]
+
+
+def encrypt_with(kms_key: str) -> dict[str, str]:
+    """The arguments of S3's PutObject that encrypt with a key; none where it is empty."""
+    return {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key} if kms_key else {}
 
 
 def make_client(

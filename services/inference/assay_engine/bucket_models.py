@@ -6,11 +6,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from assay_shared.aws import AwsRefused, make_client, naming
+from assay_shared.aws import ABSENT, AwsRefused, make_client, naming
 from assay_shared.errors import NotFound, StoreUnavailable, Unavailable
 from assay_shared.keys import LIVE
 
-ABSENT = {"404", "NoSuchKey", "NotFound"}
 READ_SECONDS = 10
 
 

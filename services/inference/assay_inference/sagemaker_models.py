@@ -21,14 +21,13 @@ from assay_engine.bucket_models import place_of
 from assay_engine.errors import ModelUnavailable
 from assay_inference.sagemaker_settings import EndpointSettings
 from assay_shared import logs
-from assay_shared.aws import AwsRefused, make_client, naming
+from assay_shared.aws import ABSENT, AwsRefused, encrypt_with, make_client, naming
 from assay_shared.errors import AssayError, NotFound, Unavailable
 from assay_shared.keys import LIVE, model_folder
 from assay_shared.model_description import DESCRIPTION_FILE, WEIGHTS_FILE, ModelDescription
 
 Key = tuple[str, str]
 """Brand and version."""
-ABSENT = {"404", "NoSuchKey", "NotFound"}
 COPIES = 4
 """Versions that are copied at once."""
 ARCHIVE_LEVEL = 1
@@ -134,8 +133,7 @@ class ModelDelivery:
         return True
 
     def _put(self, place: str, data: bytes) -> None:
-        kms = self._settings.kms_key
-        encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms} if kms else {}
+        encryption = encrypt_with(self._settings.kms_key)
         self._s3.put_object(Bucket=self._settings.bucket, Key=place, Body=data, **encryption)
 
 

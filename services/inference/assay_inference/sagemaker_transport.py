@@ -62,11 +62,11 @@ class SageMakerTransport:
             await loop.run_in_executor(self._pool, self._probe)
             return []
         results: list[Found | AssayError | None] = [None] * len(items)
-        ready = await self._deliver({(item.brand, item.version) for item in items})
+        ready = await self._deliver({_key(item) for item in items})
         parts = split(items, single=self._single)
         failures: list[EngineUnavailable] = []
         for part in parts:
-            key = items[part[0]].brand, items[part[0]].version
+            key = _key(items[part[0]])
             refused = [place for place in part if isinstance(ready[_key(items[place])], AssayError)]
             for place in refused:
                 results[place] = ready[_key(items[place])]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from assay_shared import keys
-from assay_shared.aws import AwsRefused, naming
+from assay_shared.aws import ABSENT, AwsRefused, encrypt_with, naming
 from assay_shared.errors import NotFound
 from assay_shared.storage import ObjectStore
 from assay_shared.wire import DatasetItem, Lease
@@ -23,7 +23,7 @@ from assay_trainer.sagemaker_request import Places
 FRESH = timedelta(days=21)
 """A copied picture that is older is copied again: the bucket's lifecycle rule may take what lies under
 `training/` for 30 days or more, and a job must not lose a picture while it waits for an instance."""
-ABSENT = {"NoSuchKey", "404", "NotFound", "NoSuchBucket"}
+NOTHING_THERE = {*ABSENT, "NoSuchBucket"}
 
 
 class JobData:
@@ -32,7 +32,7 @@ class JobData:
 
     def __init__(self, s3: Any, store: ObjectStore, places: Places, kms_key: str) -> None:
         self._s3, self._store, self._places = s3, store, places
-        self._encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key} if kms_key else {}
+        self._encryption = encrypt_with(kms_key)
 
     def send(
         self,
@@ -89,7 +89,7 @@ class JobData:
                     for chunk in answer["Body"].iter_chunks(1 << 20):
                         file.write(chunk)
         except AwsRefused as error:
-            if error.extra.get("code") in ABSENT:
+            if error.extra.get("code") in NOTHING_THERE:
                 raise ArtifactUnusable(
                     f"The job has completed, but its model is not at {uri}: was it deleted? Start a new run"
                 ) from error
@@ -103,7 +103,7 @@ class JobData:
                 body = self._s3.get_object(Bucket=self._places.bucket, Key=self._places.cursor)["Body"]
                 found = json.loads(body.read())
         except AwsRefused as error:
-            if error.extra.get("code") in ABSENT:
+            if error.extra.get("code") in NOTHING_THERE:
                 return {}
             raise
         except ValueError:

@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from assay_shared.aws import AwsSettings
+from assay_shared.aws import AwsSettings, name_problems
 from assay_shared.errors import AssayError
 
 MAX_RUNTIME = 2_419_200
@@ -77,8 +77,5 @@ def read_job_settings() -> TrainingJobSettings:
     try:
         return TrainingJobSettings()
     except ValidationError as error:
-        told = "; ".join(
-            f"ASSAY_SAGEMAKER_{str(one['loc'][0]).upper()}: {one['msg']}" if one["loc"] else one["msg"]
-            for one in error.errors()
-        )
+        told = "; ".join(f"{name}: {problem}" for name, problem in name_problems(error))
         raise SettingsMissing(f"Training at SageMaker cannot be set up: {told}") from error
