@@ -15,6 +15,7 @@ import pytest
 
 from tests.support.box import Box, TaughtBrand, note_memory
 from tests.support.load import Load
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(2400)
 
@@ -41,14 +42,14 @@ def backup(
 
 
 def judge(taught: TaughtBrand) -> list[dict[str, Any]]:
-    """What Assay says of some pictures, without what is new in every answer."""
-    answers = []
-    for photo in taught.test_photos[:6]:
-        body = taught.client.verify(photo.data, photo.name, brand="taught").body
-        answers.append(
-            {key: body[key] for key in ("verdict", "score", "checks", "detections", "model_version")}
-        )
-    return answers
+    """What Assay says of some pictures, without what is new in every answer, once all of it is in the log."""
+    bodies = [
+        taught.client.verify(photo.data, photo.name, brand="taught").body for photo in taught.test_photos[:6]
+    ]
+    ids = {body["id"] for body in bodies}
+    wait_until(lambda: ids <= set(history(taught)), 60, "what was judged is in the log")
+    kept = ("verdict", "score", "checks", "detections", "model_version")
+    return [{key: body[key] for key in kept} for body in bodies]
 
 
 def history(taught: TaughtBrand) -> list[str]:

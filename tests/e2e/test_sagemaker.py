@@ -17,6 +17,7 @@ from deploy.local.stack import Stack
 from tests.support.sagemaker import Endpoints, Jobs, Platform
 from tests.support.sagemaker.platform import REGION, ROLE
 from tests.support.stack import PHOTO_SIZE, PHOTOS, QUICK, TINY_OPTIONS, new_brand, photo_to_judge
+from tests.support.waiting import wait_until
 
 BUCKET = "acme-assay"
 IMAGES = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/assay"
@@ -100,6 +101,11 @@ def judge(client: BrandClient, version: str) -> str:
     return str(answer.body["id"])
 
 
+def logged(client: BrandClient) -> set[str]:
+    """The ids of the verifications that the registry has got; it gets each after its answer went out."""
+    return {item["id"] for item in client.call_all("/verifications")}
+
+
 def test_both_in_aws_then_mixed_then_at_home(folder: Path, amazon: Amazon) -> None:
     with open_stack(folder, amazon, "sagemaker", "sagemaker") as stack, new_brand(stack, "abroad") as client:
         first = teach(client, 0)
@@ -119,8 +125,7 @@ def test_both_in_aws_then_mixed_then_at_home(folder: Path, amazon: Amazon) -> No
     with open_stack(folder, amazon, "celery", "torchserve") as stack, reopen(stack, client) as client:
         seen.append(judge(client, second))
         assert len(amazon.endpoints.invocations) == asked
-        logged = {item["id"] for item in client.call_all("/verifications")}
-        assert set(seen) <= logged
+        wait_until(lambda: set(seen) <= logged(client), 60, "all three verifications are in the log")
         runs = client.call_all("/training-runs")
         assert [run["state"] for run in runs] == ["succeeded", "succeeded"]
         client.call("PUT", "/live", json={"version": first})
