@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from assay_inference.checks import run_checks
+from assay_inference.checks import image_quality, run_checks
 from assay_inference.checks.evidence import Evidence, Judged, Seen
 from assay_inference.geometry import to_wire
 from assay_inference.products import Products
 from assay_inference.verdict import Ruling, qualify, rank, rule
-from assay_shared.wire import JudgedProduct
+from assay_shared.wire import JudgedProduct, Outcome, Verdict
 
 
 @dataclass(frozen=True)
@@ -30,15 +30,27 @@ def judge(product: Seen | None, evidence: Evidence) -> Judgement:
 
 
 def sort_judgements(judgements: Sequence[Judgement], asked: str | None) -> list[Judgement]:
-    """Those of the label asked for first, each the worst first; a picture without its product before all."""
+    """Those of the label asked for first, each the worst first; a picture without its product before all.
+
+    Of several of the label asked for, one that the picture does not show well enough comes after those that
+    it does: on a shelf, copies stand out of focus behind the one that was photographed.
+    """
     return sorted(
         judgements,
         key=lambda one: (
             one.product is not None,
             one.product is not None and one.product.label != asked,
+            asked is not None and _is_background(one),
             rank(one.ruling),
         ),
     )
+
+
+def _is_background(judgement: Judgement) -> bool:
+    """Whether a product is undecided for the picture's sake."""
+    outcomes = {one.check.name: one.check.outcome for one in judgement.checks}
+    unclear = outcomes.get(image_quality.NAME) is Outcome.UNCLEAR
+    return unclear and judgement.ruling.verdict is Verdict.INCONCLUSIVE
 
 
 def rule_picture(judgements: Sequence[Judgement], products: Products, gtin: str | None) -> Ruling:

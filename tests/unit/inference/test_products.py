@@ -93,6 +93,30 @@ def test_the_one_that_is_asked_for_decides_however_bad_others_are() -> None:
     assert rule_picture(judgements, products, None).verdict is Verdict.COUNTERFEIT
 
 
+@pytest.mark.parametrize(
+    ("gtin", "behind", "verdict"),
+    [
+        (TEA, [seen("tea", 0.95, RIGHT), *marks_on(RIGHT)], Verdict.GENUINE),
+        (None, [seen("tea", 0.95, RIGHT), *marks_on(RIGHT)], Verdict.INCONCLUSIVE),
+        (TEA, [seen("tea", 0.95, RIGHT), seen("dots", 0.9, place(705))], Verdict.COUNTERFEIT),
+    ],
+)
+def test_a_copy_out_of_focus_behind_the_one_asked_for_decides_only_by_what_it_shows(
+    gtin: str | None, behind: list[Seen], verdict: Verdict
+) -> None:
+    copy = behind[0]
+    judgements, products = judge_all([*GOOD_TEA, *behind], gtin)
+    blurred = replace(GENUINE.quality, sharpness=0.001)
+    judged = [
+        judge(one.product, replace(one.evidence, quality=blurred) if one.product is copy else one.evidence)
+        for one in judgements
+    ]
+    listed = sort_judgements(judged, GENUINE.label_of(gtin))
+    assert rule_picture(listed, products, gtin).verdict is verdict
+    assert (listed[0].product is copy) == (verdict is not Verdict.GENUINE)
+    assert len(describe_products(listed)) == 2
+
+
 def test_where_the_one_asked_for_is_not_there_none_decides_and_it_says_so() -> None:
     judgements, products = judge_all([*FAKE_TEA, seen("dots", 0.9, place(700))], SOAP)
     ruling = rule_picture(judgements, products, SOAP)

@@ -14,6 +14,7 @@ from assay_trainer.matching import (
     average_precision,
     choose_threshold,
     match,
+    standard_error,
 )
 
 Row = tuple[float, float, float, float]
@@ -83,10 +84,20 @@ def test_average_precision_is_a_share_and_falls_with_a_new_false_alarm(
 
 
 def test_threshold_is_the_middle_of_the_best_range() -> None:
-    confidences = np.array([0.9, 0.8, 0.3, 0.2], np.float32)
-    right = np.array([True, True, False, False])
-    # From just above 0.3 up to 0.8 both are kept and no false alarm is.
-    assert choose_threshold(right, confidences, 2, 0.05) == pytest.approx(0.55)
+    confidences = np.repeat(np.array([0.9, 0.8, 0.3, 0.2], np.float32), 100)
+    right = np.repeat([True, True, False, False], 100)
+    # From just above 0.3 up to 0.8 all are kept and no false alarm is.
+    assert choose_threshold(right, confidences, 200, 0.05) == pytest.approx(0.55)
+
+
+def test_one_false_alarm_among_few_boxes_does_not_move_the_threshold() -> None:
+    """Seven found, one product taken for another at 0.8: the next genuine one may be found at 0.79."""
+    confidences = np.array([0.99, 0.98, 0.97, 0.96, 0.95, 0.93, 0.88, 0.8], np.float32)
+    right = np.array([True] * 7 + [False])
+    assert choose_threshold(right, confidences, 7, 0.05) < 0.6
+    many = 40
+    sure = choose_threshold(np.repeat(right, many), np.repeat(confidences, many), 7 * many, 0.05)
+    assert 0.8 < sure < 0.9, "forty such are no chance"
 
 
 def test_threshold_without_evidence() -> None:
@@ -102,7 +113,7 @@ def test_threshold_stays_away_from_the_ends() -> None:
 
 
 @given(st.lists(st.tuples(st.booleans(), st.floats(0.0625, 1, width=32)), max_size=30), st.integers(0, 5))
-def test_threshold_is_as_good_as_any_within_its_limits(
+def test_threshold_is_as_good_as_can_be_told_within_its_limits(
     detections: list[tuple[bool, float]], missed: int
 ) -> None:
     right = np.array([hit for hit, _ in detections], bool)
@@ -119,4 +130,4 @@ def test_threshold_is_as_good_as_any_within_its_limits(
 
     best = max(f1(float(confidence)) for confidence in confidences)
     if 0.15 < chosen < 0.95:
-        assert f1(chosen) == pytest.approx(best)
+        assert f1(chosen) >= best - standard_error(best, boxes) - 1e-6
