@@ -11,11 +11,15 @@ from pathlib import Path
 import numpy as np
 from pydantic import ValidationError
 
+from assay_engine.deadlines import detect_in_time
 from assay_engine.engine import BrandDetector, Runtime
-from assay_engine.errors import ModelUnavailable
+from assay_engine.errors import EngineFull, ModelUnavailable
 from assay_engine.framing import NOTHING, Found, Item
+from assay_shared import logs
 from assay_shared.errors import AssayError, Conflict, InvalidRequest, NotFound
 from assay_shared.model_description import DESCRIPTION_FILE, WEIGHTS_FILE, ModelDescription
+
+log = logs.get_logger(__name__)
 
 
 class NoRoom(AssayError):
@@ -94,29 +98,10 @@ class LoadedModels:
                 raise NotFound(f"Model {name[:80]} is not loaded")
 
     def detect(self, name: str, items: Sequence[Item]) -> list[Found | AssayError]:
-        """One result for each item, which must be of the brand and version that the model is of. Raises
-        NotFound."""
+        """One result for each item, which must be of the brand and version that the model is of, and in time.
+        Raises NotFound."""
         model = self.find(name)
-        results: list[Found | AssayError] = [NOTHING] * len(items)
-        fit = []
-        for place, item in enumerate(items):
-            if (item.brand, item.version) != (model.brand, model.version):
-                results[place] = InvalidRequest(
-                    f"Model {name[:80]} is version {model.version!r} of brand {model.brand!r}, not "
-                    f"{item.version!r} of {item.brand!r}"
-                )
-            elif item.pixels.shape[0] == model.detector.image_size:
-                fit.append(place)
-            elif item.pixels.size:
-                results[place] = InvalidRequest(
-                    f"Version {model.version!r} of brand {model.brand!r} takes pictures of side "
-                    f"{model.detector.image_size}, not {item.pixels.shape[0]}"
-                )
-        if fit:
-            found = model.detector.detect(np.stack([items[place].pixels for place in fit]))
-            for place, one in zip(fit, found, strict=True):
-                results[place] = one
-        return results
+        return detect_in_time(items, lambda in_time, _seconds: _detect(model, in_time))
 
     def _read(self, name: str, url: str) -> LoadedModel:
         folder = Path(url)
@@ -137,3 +122,35 @@ class LoadedModels:
         except Exception as error:
             raise ModelUnavailable(f"{url} cannot be loaded: {type(error).__name__}: {error}") from error
         return LoadedModel(name, url, description.brand, description.version, detector)
+
+
+def _detect(model: LoadedModel, items: Sequence[Item]) -> list[Found | AssayError]:
+    results: list[Found | AssayError] = [NOTHING] * len(items)
+    fit = []
+    for place, item in enumerate(items):
+        if (item.brand, item.version) != (model.brand, model.version):
+            results[place] = InvalidRequest(
+                f"Model {model.name[:80]} is version {model.version!r} of brand {model.brand!r}, not "
+                f"{item.version!r} of {item.brand!r}"
+            )
+        elif item.pixels.shape[0] == model.detector.image_size:
+            fit.append(place)
+        elif item.pixels.size:
+            results[place] = InvalidRequest(
+                f"Version {model.version!r} of brand {model.brand!r} takes pictures of side "
+                f"{model.detector.image_size}, not {item.pixels.shape[0]}"
+            )
+    for place, one in zip(fit, _compute(model, [items[place] for place in fit]), strict=True):
+        results[place] = one
+    return results
+
+
+def _compute(model: LoadedModel, items: Sequence[Item]) -> Sequence[Found | AssayError]:
+    if not items:
+        return []
+    try:
+        return model.detector.detect(np.stack([item.pixels for item in items]))
+    except MemoryError:
+        log.warning("no room to compute", model=model.name, pictures=len(items))
+        error = EngineFull(f"The device has no room to compute {len(items)} pictures; send fewer at once")
+        return [error] * len(items)

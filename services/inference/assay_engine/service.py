@@ -6,13 +6,12 @@ TorchServe's handler (`handler.py`) and SageMaker's server (`sagemaker_server.py
 from __future__ import annotations
 
 import dataclasses
-import time
 
 from assay_engine import framing
 from assay_engine.budgets import Budgets, find_budgets
 from assay_engine.cache import Store
+from assay_engine.deadlines import detect_in_time
 from assay_engine.engine import Engine, Runtime
-from assay_engine.errors import DeadlinePassed
 from assay_engine.framing import Found, Item
 from assay_engine.metrics import count_choice
 from assay_engine.selfcheck import Choice, choose_runtime
@@ -48,18 +47,8 @@ class EngineService:
         items = framing.read_request(frame)
         if not items:
             self.runtime.check()
-        return framing.write_response(self._detect_in_time(items))
+        return framing.write_response(detect_in_time(items, self._detect))
 
-    def _detect_in_time(self, items: list[Item]) -> list[Found | AssayError]:
-        """One result for each item; what nobody waits for any more is refused without being computed."""
-        now = time.monotonic()
-        late = [item.deadline is not None and item.deadline <= now for item in items]
-        in_time = [item for item, is_late in zip(items, late, strict=True) if not is_late]
-        left = [item.deadline - now for item in in_time if item.deadline is not None]
-        found = iter(self.engine.detect(in_time, min([self._wait_seconds, *left])))
-        return [
-            DeadlinePassed("Nobody waited for this picture any more when the detector got it")
-            if is_late
-            else next(found)
-            for is_late in late
-        ]
+    def _detect(self, items: list[Item], seconds: float | None) -> list[Found | AssayError]:
+        wait = self._wait_seconds if seconds is None else min(self._wait_seconds, seconds)
+        return self.engine.detect(items, wait)
