@@ -141,6 +141,13 @@ def name_problems(error: ValidationError) -> list[tuple[str, str]]:
     ]
 
 
+def has_own_disk(instance_type: str) -> bool:
+    """Whether the instance has NVMe disks, which its hardware encrypts: AWS takes no key for them
+    (CreateTrainingJob, VolumeKmsKeyId; CreateEndpointConfig, KmsKeyId)."""
+    family = instance_type.split(".")[1] if "." in instance_type else instance_type
+    return family.startswith(("g4dn", "g5", "g6", "p3dn", "p4", "p5", "trn1")) or family.endswith(("d", "dn"))
+
+
 def encrypt_with(kms_key: str) -> dict[str, str]:
     """The arguments of S3's PutObject that encrypt with a key; none where it is empty."""
     return {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key} if kms_key else {}

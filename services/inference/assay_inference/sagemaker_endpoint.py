@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from assay_inference.sagemaker_settings import EndpointSettings
-from assay_shared.aws import AwsRefused, make_client, naming, read_settings
+from assay_shared.aws import AwsRefused, has_own_disk, make_client, naming, read_settings
 from assay_shared.errors import AssayError, InvalidRequest, Unavailable
 
 VARIANT = "AllTraffic"
@@ -140,8 +140,7 @@ class Endpoint:
             "ContainerStartupHealthCheckTimeoutInSeconds": settings.endpoint_start_seconds,
         }
         configuration: dict[str, Any] = {"ProductionVariants": [variant]}
-        if settings.kms_key and not settings.endpoint_instance_type.startswith(("ml.g", "ml.p")):
-            # Volumes of instances with local disks cannot have a key (CreateEndpointConfig, KmsKeyId).
+        if settings.kms_key and not has_own_disk(settings.endpoint_instance_type):
             configuration["KmsKeyId"] = settings.kms_key
         return {"model": model, "configuration": configuration}
 

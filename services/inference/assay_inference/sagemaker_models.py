@@ -44,7 +44,8 @@ class LiveStore(Protocol):
 
 
 class ModelDelivery:
-    """Brings versions to the endpoint's bucket; each is looked for there once in this process' life."""
+    """Brings versions to the endpoint's bucket. Each is looked for there once in the life of this process,
+    and again when `look_again` says so."""
 
     def __init__(self, settings: EndpointSettings, store: LiveStore) -> None:
         self._settings = settings
@@ -62,6 +63,13 @@ class ModelDelivery:
             if known is None or (known.done() and (known.cancelled() or known.exception() is not None)):
                 known = self._deliveries[key] = self._pool.submit(self._deliver, key)
             return known
+
+    def look_again(self, key: Key) -> None:
+        """Looks for a version anew when it is next asked for: the endpoint says that it is not there."""
+        with self._lock:
+            known = self._deliveries.get(key)
+            if known is not None and known.done():
+                del self._deliveries[key]
 
     def close(self) -> None:
         """Begins no more copies."""

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from assay_engine import framing
-from assay_engine.errors import BadFrame
+from assay_engine.errors import BadFrame, ModelUnavailable
 from assay_engine.framing import Found, Item
 from assay_inference.errors import EngineUnreached
 from assay_inference.sagemaker_models import Key, ModelDelivery, multi_model_name
@@ -79,9 +79,14 @@ class SageMakerTransport:
                 )
             except EngineUnavailable as error:
                 failures.append(error)
+                if self._single:
+                    # Of an archive that is gone, AWS says no more than that the model cannot be had.
+                    self._delivery.look_again(key)
                 continue
             for place, answer in zip(asked, answers, strict=True):
                 results[place] = answer
+                if isinstance(answer, ModelUnavailable):
+                    self._delivery.look_again(_key(items[place]))
         if failures and len(failures) == len(parts):
             raise failures[0]
         return [failures[0] if result is None else result for result in results]

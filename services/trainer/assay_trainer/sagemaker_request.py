@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from assay_shared.aws import AwsSettings
+from assay_shared.aws import AwsSettings, has_own_disk
 from assay_shared.wire import Lease
 from assay_trainer.sagemaker_contract import (
     IMAGES_CHANNEL,
@@ -180,12 +180,6 @@ def make_request(lease: Lease, settings: TrainingJobSettings, places: Places, na
         "CheckpointConfig": {"S3Uri": places.uri(places.checkpoints), "LocalPath": "/opt/ml/checkpoints"},
         **({"VpcConfig": vpc} if vpc else {}),
     }
-
-
-def has_own_disk(instance_type: str) -> bool:
-    """Whether the instance has NVMe disks, which its hardware encrypts: AWS takes no key for them."""
-    family = instance_type.split(".")[1] if "." in instance_type else instance_type
-    return family.startswith(("g4dn", "g5", "g6", "p3dn", "p4", "p5")) or family.endswith(("d", "dn"))
 
 
 def _make_channel(name: str, kind: str, uri: str) -> dict[str, Any]:

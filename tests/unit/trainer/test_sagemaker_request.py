@@ -14,7 +14,7 @@ from assay_shared.ids import new_id
 from assay_shared.wire import DatasetManifest, Lease, TrainingOptions
 from assay_trainer.sagemaker_contract import read_hyperparameters, write_hyperparameters
 from assay_trainer.sagemaker_data import is_amazon
-from assay_trainer.sagemaker_request import Places, find_run, has_own_disk, make_request, name_job
+from assay_trainer.sagemaker_request import Places, find_run, make_request, name_job
 from assay_trainer.sagemaker_settings import SettingsMissing, TrainingJobSettings, read_job_settings
 from tests.support.sagemaker.platform import ROLE, find_problems
 
@@ -113,22 +113,6 @@ def test_brands_share_no_place() -> None:
     for place in (one.images, one.run):
         assert not place.startswith((other.images, other.run))
         assert not other.run.startswith(place)
-
-
-@pytest.mark.parametrize(
-    ("kind", "own"),
-    [
-        *(
-            ("ml.g5.xlarge", True),
-            ("ml.g4dn.xlarge", True),
-            ("ml.p4d.24xlarge", True),
-            ("ml.m5d.large", True),
-        ),
-        *(("ml.p3.2xlarge", False), ("ml.m5.large", False), ("ml.c5.xlarge", False)),
-    ],
-)
-def test_which_instances_encrypt_their_own_disks(kind: str, own: bool) -> None:
-    assert has_own_disk(kind) is own
 
 
 def test_settings_that_are_missing_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
