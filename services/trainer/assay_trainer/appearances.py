@@ -24,8 +24,13 @@ from assay_trainer.reading import corners, is_known_counterfeit
 FOLDER = "appearance"
 MOST = 120
 """Genuine photos of a product that are learnt from: more cost minutes and gigabytes and tell little."""
+MOST_KNOWN = 30
+"""Known counterfeits of a product that are looked at."""
 LEAST_OVERLAP = 0.4
 """Overlap with its annotation from which on a photo is cut out as the detector found it."""
+
+Shown = tuple[DatasetItem, Found]
+"""A photo of the product, and what the detector found in it."""
 
 log = get_logger(__name__)
 
@@ -33,7 +38,8 @@ log = get_logger(__name__)
 def fit_appearances(
     job: Job, items: Sequence[DatasetItem], found: Sequence[Found]
 ) -> dict[str, ProductAppearance]:
-    """Fits every product label to its genuine photos and writes `appearance/{index}.safetensors`.
+    """Fits every product label to its genuine photos, known counterfeits beside them where there are some,
+    and writes `appearance/{index}.safetensors`.
 
     `found` is what the detector found in each item: the product is cut out as serving will cut it out, not
     as it was annotated.
@@ -43,17 +49,16 @@ def fit_appearances(
     for index, label in enumerate(job.dataset.labels):
         if label.role is not LabelRole.PRODUCT:
             continue
-        genuine = [
-            (item, seen)
-            for item, seen in zip(items, found, strict=True)
-            if _shows_genuine(item, label.name, roles)
+        shown = [
+            (item, seen) for item, seen in zip(items, found, strict=True) if _shows_once(item, label.name)
         ]
-        # Evenly over all of them: they come in the order of upload, so of sessions of photography.
-        chosen = [
-            genuine[i] for i in np.linspace(0, len(genuine) - 1, min(len(genuine), MOST)).round().astype(int)
-        ]
-        patches = [_cut_product(job, item, seen, index, label.name) for item, seen in chosen]
-        fit = fit_appearance(patches, [name_group(item) for item, _ in chosen])
+        genuine = _choose([one for one in shown if not is_known_counterfeit(one[0], roles)], MOST)
+        known = _choose([one for one in shown if is_known_counterfeit(one[0], roles)], MOST_KNOWN)
+        patches, counterfeits = (
+            [_cut_product(job, item, seen, index, label.name) for item, seen in chosen]
+            for chosen in (genuine, known)
+        )
+        fit = fit_appearance(patches, [name_group(item) for item, _ in genuine], counterfeits)
         file = None
         data = pack_fit(fit)
         if data is not None:
@@ -75,10 +80,13 @@ def pack_fit(fit: Fit) -> bytes | None:
     return None if fit.whole is None else pack_whole(fit.whole)
 
 
-def _shows_genuine(item: DatasetItem, label: str, roles: dict[str, LabelRole]) -> bool:
-    """Whether a photo shows the product once and is no known counterfeit."""
-    once = sum(box.label == label for box in item.annotations) == 1
-    return once and not is_known_counterfeit(item, roles)
+def _shows_once(item: DatasetItem, label: str) -> bool:
+    return sum(box.label == label for box in item.annotations) == 1
+
+
+def _choose(shown: Sequence[Shown], most: int) -> list[Shown]:
+    """Evenly over all of them: they come in the order of upload, so of sessions of photography."""
+    return [shown[i] for i in np.linspace(0, len(shown) - 1, min(len(shown), most)).round().astype(int)]
 
 
 def _cut_product(job: Job, item: DatasetItem, found: Found, index: int, label: str) -> Patch:

@@ -11,12 +11,13 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from assay_shared.appearance.calibration import Calibration
+from assay_shared.appearance.known import KnownKind
 from assay_shared.appearance.model import AppearanceModel, Limits
 from assay_shared.appearance.patches import Pixels
 from assay_shared.appearance.proportions import Plane
 from assay_shared.appearance.reference import make_reference
 from assay_shared.appearance.robust import Gaussian, Regression
-from assay_shared.appearance.significance import Significance
+from assay_shared.appearance.significance import KNOWN, Significance
 from assay_shared.appearance.spots import Spots
 from assay_shared.appearance.standard import Standard
 from assay_shared.appearance.statistics import CAUSES, Statistics
@@ -140,8 +141,12 @@ def _build_whole(arrays: Mapping[str, npt.NDArray[np.generic]]) -> WholeModel:
 
 
 def _list_significance(significance: Significance) -> Arrays:
-    standard, calibrations = significance.standard, significance.calibrations
+    standard, calibrations, known = significance.standard, significance.calibrations, significance.known
+    kind: Arrays = {}
+    if known is not None:
+        kind = {"known.weights": known.weights, "known.scale": np.array([known.middle, known.spread])}
     return {
+        **kind,
         **{f"standard.{name}": getattr(standard.usual, name) for name in REGRESSION},
         "standard.above": standard.spread,
         **{
@@ -154,12 +159,17 @@ def _list_significance(significance: Significance) -> Arrays:
 def _take_significance(arrays: Mapping[str, npt.NDArray[np.generic]], names: Sequence[str]) -> Significance:
     usual = {name: np.asarray(arrays[f"standard.{name}"], np.float64) for name in REGRESSION}
     standard = Standard(Regression(**usual), np.asarray(arrays["standard.above"], np.float64))
+    known = None
+    if "known.weights" in arrays:
+        middle, width = np.asarray(arrays["known.scale"], np.float64)
+        known = KnownKind(np.asarray(arrays["known.weights"], np.float64), float(middle), float(width))
+        names = (*names, KNOWN)
     found = {}
     for name in (*names, "joint"):
         edge, scale, count, beyond, *scores = np.asarray(arrays[f"calibration.{name}"], np.float64)
         found[name] = Calibration(np.array(scores), float(edge), float(scale), int(count), int(beyond))
     joint = found.pop("joint")
-    return Significance(standard, found, joint)
+    return Significance(standard, found, joint, known)
 
 
 def _save(arrays: Arrays) -> bytes:

@@ -16,8 +16,8 @@ from assay_shared.appearance.merging import merge
 from assay_shared.appearance.model import LEAST_COVERED, AppearanceModel, Limits, find_conditions
 from assay_shared.appearance.patches import Patch
 from assay_shared.appearance.reference import Reference, make_reference
-from assay_shared.appearance.significance import fit_significance
-from assay_shared.appearance.statistics import CAUSES, fit_statistics
+from assay_shared.appearance.significance import KnownCounterfeits, fit_significance
+from assay_shared.appearance.statistics import CAUSES, Statistics, fit_statistics
 from assay_shared.appearance.whole import LEAST_DENSITY_SHARE, WholeModel, fit_whole
 
 FOLDS = 5
@@ -39,20 +39,23 @@ class Fit:
     whole: WholeModel | None = None
 
 
-def fit_appearance(patches: Sequence[Patch], groups: Sequence[str] | None = None) -> Fit:
+def fit_appearance(
+    patches: Sequence[Patch], groups: Sequence[str] | None = None, known: Sequence[Patch] = ()
+) -> Fit:
     """Fits the appearance of a product to patches of its genuine photos; as a whole where they share no print
     to align by.
 
-    `groups`: near-duplicates share a name, and a fold.
+    `groups`: near-duplicates share a name, and a fold. `known`: patches of known counterfeits, which sharpen
+    the judgement of a print where there are some, and are not needed.
     """
     names = list(groups) if groups else [str(place) for place in range(len(patches))]
-    fit = _fit_aligned(patches, names)
+    fit = _fit_aligned(patches, names, known)
     if fit.model is not None or len(set(names)) < LEAST_PHOTOS:
         return fit
     return replace(fit, whole=fit_whole(patches, names))
 
 
-def _fit_aligned(patches: Sequence[Patch], groups: Sequence[str]) -> Fit:
+def _fit_aligned(patches: Sequence[Patch], groups: Sequence[str], known: Sequence[Patch]) -> Fit:
     """Fits the print that the photos share.
 
     Whatever has seen a photo is left out for it: it is measured against a reference made without its fold,
@@ -87,12 +90,10 @@ def _fit_aligned(patches: Sequence[Patch], groups: Sequence[str]) -> Fit:
             own = statistics.score(measured[i])
             scores[i] = [own[cause] for cause in CAUSES]
     conditions = np.stack([find_conditions(one) for one in measured])
-    model = AppearanceModel(
-        reference,
-        fit_statistics(measured),
-        fit_significance(scores, conditions, CAUSES, names),
-        _find_limits(measured),
-    )
+    statistics, limits = fit_statistics(measured), _find_limits(measured)
+    counterfeits = _score_known(known, reference, statistics, limits)
+    significance = fit_significance(scores, conditions, CAUSES, names, counterfeits)
+    model = AppearanceModel(reference, statistics, significance, limits)
     return Fit(model, "", count, len(measured))
 
 
@@ -132,6 +133,26 @@ def _measure(sources: Sources, place: int, reference: Reference) -> Measures | N
     measured = None if aligned is None else measure(aligned, patch, reference)
     # A new photo that hides as much is not judged, so what this one shows says nothing of those that are.
     return measured if measured is not None and measured.covered >= LEAST_COVERED else None
+
+
+def _score_known(
+    patches: Sequence[Patch], reference: Reference, statistics: Statistics, limits: Limits
+) -> KnownCounterfeits | None:
+    """How known counterfeits score whose print can be compared as a new photo's is; None without one."""
+    compared = []
+    for patch in patches:
+        aligned = align_patch(patch, reference.frame)
+        if aligned is not None and aligned.agreement >= limits.agreement:
+            measured = measure(aligned, patch, reference)
+            if measured.covered >= LEAST_COVERED:
+                compared.append(measured)
+    if not compared:
+        return None
+    rows = [statistics.score(one) for one in compared]
+    return KnownCounterfeits(
+        np.array([[row[cause] for cause in CAUSES] for row in rows]),
+        np.stack([find_conditions(one) for one in compared]),
+    )
 
 
 def _find_limits(measured: Sequence[Measures]) -> Limits:

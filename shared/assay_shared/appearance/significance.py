@@ -8,37 +8,67 @@ from dataclasses import dataclass
 import numpy as np
 
 from assay_shared.appearance.calibration import Calibration, calibrate
+from assay_shared.appearance.known import LEAST_KNOWN, KnownKind, fit_known, score_without
 from assay_shared.appearance.patches import Doubles
 from assay_shared.appearance.standard import Standard, join, standardise_without
+
+KNOWN = "known"
+"""The cause of those that depart as known counterfeits do."""
+
+
+@dataclass(frozen=True)
+class KnownCounterfeits:
+    """How known counterfeits score: scores (k, c) by the statistics of genuine photos, conditions (k, n)."""
+
+    scores: Doubles
+    conditions: Doubles
 
 
 @dataclass(frozen=True)
 class Significance:
-    """How genuine photos score; a calibration for each cause and of all causes joined."""
+    """How genuine photos score; a calibration for each cause and of all causes joined; `known`, what known
+    counterfeits have in common, one more cause where there are some."""
 
     standard: Standard
     calibrations: Mapping[str, Calibration]
     joint: Calibration
+    known: KnownKind | None = None
 
     def find_p_values(
         self, scores: Mapping[str, float], conditions: Doubles
     ) -> tuple[float, dict[str, float]]:
         """The chance of a genuine photo under conditions (k,) to depart as far as these scores, and the same
         by cause."""
-        row = np.array([[scores[cause] for cause in self.calibrations]])
-        standardised = self.standard.standardise(row, conditions[None])[0]
+        row = np.array([[scores[cause] for cause in self.calibrations if cause != KNOWN]])
+        standardised = self.standard.standardise(row, conditions[None])
+        columns, joined = standardised[0], join(standardised)
+        if self.known is not None:
+            alike = self.known.score(standardised)
+            columns, joined = np.append(columns, alike), np.maximum(joined, alike)
         causes = {
             cause: calibration.p_value(float(score))
-            for (cause, calibration), score in zip(self.calibrations.items(), standardised, strict=True)
+            for (cause, calibration), score in zip(self.calibrations.items(), columns, strict=True)
         }
-        return self.joint.p_value(float(join(standardised))), causes
+        return self.joint.p_value(float(joined[0])), causes
 
 
 def fit_significance(
-    scores: Doubles, conditions: Doubles, causes: Sequence[str], groups: Sequence[str]
+    scores: Doubles,
+    conditions: Doubles,
+    causes: Sequence[str],
+    groups: Sequence[str],
+    known: KnownCounterfeits | None = None,
 ) -> Significance:
     """What the scores (n, c) of genuine photos under conditions (n, k) say, each by statistics that have not
-    seen its photo; near-duplicates share the name of a group."""
+    seen its photo; near-duplicates share the name of a group. `known` need not be there."""
     standard, standardised = standardise_without(scores, conditions, groups)
     calibrations = {cause: calibrate(column) for cause, column in zip(causes, standardised.T, strict=True)}
-    return Significance(standard, calibrations, calibrate(join(standardised)))
+    joined, kind = join(standardised), None
+    if known is not None and len(known.scores) >= LEAST_KNOWN:
+        found = standard.standardise(known.scores, known.conditions)
+        kind = fit_known(standardised, found)
+        if kind is not None:
+            alike = score_without(standardised, found, groups)
+            calibrations[KNOWN] = calibrate(alike)
+            joined = np.maximum(joined, alike)
+    return Significance(standard, calibrations, calibrate(joined), kind)

@@ -54,10 +54,13 @@ def make_job(folder: Path, manifest: DatasetManifest) -> Job:
 
 
 @pytest.mark.timeout(120)
-def test_a_product_with_enough_genuine_photos_gets_an_appearance(tmp_path: Path) -> None:
+def test_a_product_with_enough_genuine_photos_gets_an_appearance_that_knows_its_counterfeits(
+    tmp_path: Path,
+) -> None:
     images = tmp_path / "images"
     images.mkdir()
-    taken = [take(images, number) for number in range(LEAST_PHOTOS + 2)]
+    reddish = np.asarray(np.clip(ART * np.array([1.0, 0.8, 0.9]) + [0, 0, 30], 0, 255), np.uint8)
+    taken = [take(images, number, reddish if number < 2 else ART) for number in range(LEAST_PHOTOS + 2)]
     items, found = [one for one, _ in taken], [seen for _, seen in taken]
     forged = items[0].model_copy(
         update={"annotations": [*items[0].annotations, box("fake-logo", 10, 10, 20, 20)]}
@@ -75,6 +78,7 @@ def test_a_product_with_enough_genuine_photos_gets_an_appearance(tmp_path: Path)
     model = unpack_appearance((job.folder / "appearance/1.safetensors").read_bytes())
     photo = photograph(ART, 400)
     assert (model.judge(cut_patch(photo.pixels, photo.box)).p or 0) > 0.02
+    assert model.significance.known is not None, "the two known counterfeits have their colours in common"
 
 
 def test_a_product_without_print_is_learnt_as_a_whole_and_told_so(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import math
 from assay_inference.checks.evidence import Evidence, Judged, answer
 from assay_inference.geometry import cut_off_sides
 from assay_shared.appearance.model import LEAST_COVERED
+from assay_shared.appearance.significance import KNOWN
 from assay_shared.wire import Outcome
 
 NAME = "appearance"
@@ -20,6 +21,7 @@ CAUSES = {
     "loss": "a part of the print lacks detail",
     "excess": "a part of the print has detail that should not be there",
     "shift": "a part of the print is not in its place",
+    KNOWN: "it departs as known counterfeits of yours do",
 }
 """By cause, what a person can look for."""
 TRAITS = {"colour": "its colours differ", "fineness": "its surface is coarser or finer"}

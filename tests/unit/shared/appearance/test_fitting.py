@@ -25,6 +25,7 @@ from assay_shared.appearance.files import (
 from assay_shared.appearance.fitting import LEAST_PHOTOS, Fit, fit_appearance
 from assay_shared.appearance.model import AppearanceModel
 from assay_shared.appearance.patches import Patch, Pixels, cut_patch
+from assay_shared.appearance.significance import KNOWN
 from assay_shared.appearance.views import outline_print
 from tests.support.prints import bend_art, draw_art, photograph, photograph_round
 
@@ -50,9 +51,9 @@ def model() -> AppearanceModel:
     return found
 
 
-def shift_hue(art: Pixels) -> Pixels:
+def shift_hue(art: Pixels, steps: int = 9) -> Pixels:
     hsv = cv2.cvtColor(art, cv2.COLOR_RGB2HSV)
-    hsv[..., 0] = (hsv[..., 0].astype(int) + 9) % 180
+    hsv[..., 0] = (hsv[..., 0].astype(int) + steps) % 180
     return np.asarray(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB), np.uint8)
 
 
@@ -196,6 +197,22 @@ def test_a_file_judges_as_the_model_that_was_packed(model: AppearanceModel) -> N
     again = unpack_appearance(data)
     for art, seed in ((ART, 900), (blot_out(ART), 901)):
         assert again.judge(take(art, seed)).p == pytest.approx(model.judge(take(art, seed)).p, rel=1e-3)
+
+
+def test_known_counterfeits_sharpen_what_is_judged_and_travel_in_the_file(model: AppearanceModel) -> None:
+    genuine = [take(ART, seed) for seed in range(PHOTOS)]
+    sharp = fit_appearance(genuine, known=[take(shift_hue(ART, 4), 950 + seed) for seed in range(4)]).model
+    assert sharp is not None
+    fakes = [take(shift_hue(ART, 4), 970 + seed) for seed in range(8)]
+    before, after = [model.judge(one).p for one in fakes], [sharp.judge(one) for one in fakes]
+    assert all(KNOWN in (one.causes or {}) for one in after)
+    assert sum((one.p or 1) < (p or 1) for one, p in zip(after, before, strict=True)) >= 7
+    again = unpack_appearance(pack_appearance(sharp))
+    assert again.judge(fakes[0]).p == pytest.approx(after[0].p, rel=1e-3)
+    # Another product's photos, called counterfeits, have nothing that could be compared.
+    strange = fit_appearance(genuine, known=[take(draw_art(9), seed) for seed in range(4)]).model
+    assert strange is not None
+    assert strange.significance.known is None
 
 
 @pytest.mark.parametrize("damage", [b"", b"no file", b"\x08" + b"\0" * 40])
