@@ -26,10 +26,11 @@ import numpy as np
 import torch
 
 from assay_engine.budgets import Budgets
-from assay_engine.engine import Engine, Runtime
+from assay_engine.engine import Engine
 from assay_engine.framing import Pixels
 from assay_engine.openvino_runtime import OpenVinoRuntime
 from assay_engine.probe import make_probe
+from assay_engine.protocols import Runtime
 from assay_engine.runtime import TorchRuntime
 from assay_engine.settings import count_cores
 from assay_shared import logs

@@ -69,14 +69,14 @@ def measure_cold(folder: Path, runtime: OpenVinoRuntime, picture: Pixels) -> boo
         engine = Engine(ground.store, folder / "fetched", runtime, Budgets(1 << 40, 0, 1 << 40))
         # The first one compiles, and connects to the store.
         ask(engine, BRANDS, picture)
-        engine.resident.pin(frozenset({(slug(BRANDS), VERSION)}))  # the compiled network stays
+        engine.models.resident.pin(frozenset({(slug(BRANDS), VERSION)}))  # the compiled network stays
         for number in range(BRANDS):
             for name in seconds:
                 before = time.process_time()
                 seconds[name].append(ask(engine, number, picture))
                 processor[name].append(time.process_time() - before)
                 if name == "store":
-                    engine.resident.shrink(0)
+                    engine.models.resident.shrink(0)
         engine.close()
     head = ("p50", "p99", "p99 adds", "target", "CPU p50")
     print(f"{f'{BRANDS} brands, one request each':29}" + "".join(f"{name:>12}" for name in head))
@@ -107,9 +107,9 @@ def measure_loading(folder: Path, runtime: OpenVinoRuntime, picture: Pixels) -> 
     quiet: list[float] = []
     busy: list[float] = []
     loads = 0
-    engine.resident.pin(frozenset((slug(number), VERSION) for number in warm))
+    engine.models.resident.pin(frozenset((slug(number), VERSION) for number in warm))
     for _ in range(ROUNDS):
-        engine.resident.shrink(0)
+        engine.models.resident.shrink(0)
         for number in warm:
             ask(engine, number, picture)
         numbers = itertools.cycle(warm)
@@ -117,7 +117,7 @@ def measure_loading(folder: Path, runtime: OpenVinoRuntime, picture: Pixels) -> 
         done = threading.Event()
 
         def load_all(done: threading.Event = done) -> None:
-            for loading in [engine.load((slug(number), VERSION)) for number in range(BRANDS)]:
+            for loading in [engine.models.load((slug(number), VERSION)) for number in range(BRANDS)]:
                 loading.result()
             done.set()
 

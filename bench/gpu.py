@@ -212,7 +212,7 @@ def measure_host(engine: Engine, plan: Plan, picture: Pixels) -> Row:
     first, second = [], []
     for place in range(plan.hits):
         number = place % plan.brands
-        engine.resident.drop((slug(number), VERSION))
+        engine.models.resident.drop((slug(number), VERSION))
         first.append(ask(engine, number, picture))
         second.append(ask(engine, number, picture))
     added = percentile(first, 99) - percentile(second, 99)
@@ -229,7 +229,7 @@ def measure_host(engine: Engine, plan: Plan, picture: Pixels) -> Row:
 def measure_loading(runtime: SlotsRuntime, plan: Plan, folder: Path, picture: Pixels) -> Row:
     """Warm brands in turn, while nothing else happens and while others are loaded from disk."""
     engine = Engine(FilesAtHand(), folder, runtime, Budgets(1 << 40, 1 << 40, 1 << 40))
-    engine.resident.pin(frozenset((slug(number), VERSION) for number in range(plan.warm)))
+    engine.models.resident.pin(frozenset((slug(number), VERSION) for number in range(plan.warm)))
     numbers = itertools.cycle(range(plan.warm))
     quiet: list[float] = []
     busy: list[float] = []
@@ -238,14 +238,14 @@ def measure_loading(runtime: SlotsRuntime, plan: Plan, folder: Path, picture: Pi
     cold = range(plan.warm, min(plan.brands, plan.warm + plan.cold))
     for _ in range(plan.rounds):
         for number in cold:
-            engine.resident.drop((slug(number), VERSION))
-            if engine._host is not None:
-                engine._host.drop((slug(number), VERSION))
+            engine.models.resident.drop((slug(number), VERSION))
+            if engine.models.host is not None:
+                engine.models.host.drop((slug(number), VERSION))
         quiet += [ask(engine, next(numbers), picture) for _ in range(max(8, plan.requests // 10))]
         done = threading.Event()
 
         def load_all(done: threading.Event = done) -> None:
-            for loading in [engine.load((slug(number), VERSION)) for number in cold]:
+            for loading in [engine.models.load((slug(number), VERSION)) for number in cold]:
                 loading.result()
             done.set()
 

@@ -18,9 +18,9 @@ from typing import cast
 import numpy as np
 import torch
 
-from assay_engine.engine import BrandDetector, Runtime
 from assay_engine.framing import Found
 from assay_engine.openvino_runtime import OpenVinoRuntime
+from assay_engine.protocols import BrandDetector, Runtime
 from assay_engine.runtime import TorchRuntime
 from assay_inference.checks import run_checks
 from assay_inference.checks.evidence import Evidence, Seen, pick_product

@@ -21,8 +21,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from assay_engine.engine import BrandDetector
 from assay_engine.openvino_runtime import OpenVinoRuntime
+from assay_engine.protocols import BrandDetector
 from assay_inference.checks import counterfeit_marks, marks, product
 from assay_inference.checks.evidence import Evidence, Seen, pick_product
 from assay_inference.pictures import Picture

@@ -22,10 +22,10 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save
 
-from assay_engine.engine import BrandDetector, Run, Runtime
 from assay_engine.framing import Found, Pixels
 from assay_engine.metrics_server import FOLDER
 from assay_engine.probe import Probe, make_probe
+from assay_engine.protocols import BrandDetector, Run, Runtime
 from assay_engine.runtime import TorchRuntime
 from assay_engine.selfcheck import EAGER, EXACT, Choice, Tolerance, Trial, agree
 from assay_engine.slots import LANES, SIZES

@@ -31,7 +31,7 @@ class EngineHandler:
         store = ObjectStore(StoreSettings())  # from the environment
         self.choice, budgets = start_runtime(settings, context.system_properties.get("gpu_id"))
         self._service = EngineService(settings, store, self.choice, budgets)
-        Pins(self._service.engine, store, settings.list_pinned_brands()).start()
+        Pins(self._service.engine.models, store, settings.list_pinned_brands()).start()
 
     def handle(self, data: list[dict[str, Any]], context: Any) -> list[bytes]:
         """The response frame of each request frame; one that cannot be read gets status 400 and the reason.

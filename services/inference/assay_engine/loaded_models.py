@@ -12,9 +12,9 @@ import numpy as np
 from pydantic import ValidationError
 
 from assay_engine.deadlines import detect_in_time
-from assay_engine.engine import BrandDetector, Runtime
 from assay_engine.errors import EngineFull, ModelUnavailable
 from assay_engine.framing import NOTHING, Found, Item
+from assay_engine.protocols import BrandDetector, Runtime
 from assay_shared import logs
 from assay_shared.errors import AssayError, Conflict, InvalidRequest, NotFound
 from assay_shared.model_description import DESCRIPTION_FILE, WEIGHTS_FILE, ModelDescription

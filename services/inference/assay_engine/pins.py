@@ -8,7 +8,7 @@ from typing import Protocol
 
 from pydantic import ValidationError
 
-from assay_engine.engine import Engine
+from assay_engine.models import Models
 from assay_engine.popularity import Key
 from assay_shared import logs
 from assay_shared.errors import AssayError
@@ -31,10 +31,10 @@ class PointerStore(Protocol):
 
 
 class Pins:
-    """Follows the live versions of some brands, and keeps those pinned in an engine."""
+    """Follows the live versions of some brands, and keeps those pinned in an engine's memory."""
 
-    def __init__(self, engine: Engine, store: PointerStore, brands: Sequence[str]) -> None:
-        self._engine = engine
+    def __init__(self, models: Models, store: PointerStore, brands: Sequence[str]) -> None:
+        self._models = models
         self._store = store
         self._brands = brands
         self._live: dict[str, Key] = {}
@@ -56,21 +56,21 @@ class Pins:
             try:
                 pointer = LivePointer.model_validate(self._store.get_json(LIVE, pointer_key(brand)))
                 key = brand, pointer.version
-                if self._live.get(brand) == key and key in self._engine.resident:
+                if self._live.get(brand) == key and key in self._models.resident:
                     continue
-                self._engine.popularity.use(key)
-                self._engine.load(key).result()
+                self._models.popularity.use(key)
+                self._models.load(key).result()
                 self._live[brand] = key
             except (AssayError, OSError, ValidationError) as error:
                 log.warning("pinned brand cannot be loaded", brand=brand, reason=str(error))
-        self._engine.resident.pin(self._choose())
+        self._models.resident.pin(self._choose())
 
     def _choose(self) -> frozenset[Key]:
         """The live versions, in the order of the setting, as far as they fit."""
-        room = int(self._engine.resident.limit_bytes * PINNED_SHARE)
+        room = int(self._models.resident.limit_bytes * PINNED_SHARE)
         chosen: set[Key] = set()
         for key in self._live.values():
-            room -= self._engine.resident.size_of(key)
+            room -= self._models.resident.size_of(key)
             if room < 0:
                 log.warning("pinned brand does not fit", brand=key[0], share=PINNED_SHARE)
                 break

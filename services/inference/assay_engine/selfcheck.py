@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from assay_engine.engine import BrandDetector, Runtime
 from assay_engine.framing import Found
 from assay_engine.probe import Probe, make_probe
+from assay_engine.protocols import BrandDetector, Runtime
 from assay_engine.runtime import TorchRuntime
 from assay_engine.settings import EngineSettings
 from assay_shared import logs

@@ -11,9 +11,10 @@ from assay_engine import framing
 from assay_engine.budgets import Budgets, find_budgets
 from assay_engine.cache import Store
 from assay_engine.deadlines import detect_in_time
-from assay_engine.engine import Engine, Runtime
+from assay_engine.engine import Engine
 from assay_engine.framing import Found, Item
 from assay_engine.metrics import count_choice
+from assay_engine.protocols import Runtime
 from assay_engine.selfcheck import Choice, choose_runtime
 from assay_engine.settings import EngineSettings
 from assay_shared import logs

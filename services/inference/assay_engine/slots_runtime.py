@@ -13,8 +13,8 @@ from weakref import WeakValueDictionary
 import torch
 
 from assay_engine.device import CpuDevice, CudaDevice, Device
-from assay_engine.engine import Run
 from assay_engine.framing import Found, Pixels
+from assay_engine.protocols import Run
 from assay_engine.runtime import TorchRuntime, memory_errors
 from assay_engine.slab import HostMemory, Layout, Slab, StagedSlab, copy_to_device
 from assay_engine.slots import LANES, SIZES, Lane, Lanes, Program

@@ -15,8 +15,10 @@ from assay_shared.detector.detector import Detector
 from assay_shared.detector.preprocess import find_window, letterbox
 from assay_shared.errors import InvalidRequest
 from assay_shared.model_description import ModelDescription
+from tests.support import telling
 from tests.support.folder_store import FolderStore
 from tests.support.live_model import LABELS, describe_model, random_weights
+from tests.support.telling import TellingRuntime, telling_number, telling_weights
 
 SIZE = 64
 
@@ -60,7 +62,7 @@ def test_answers_are_the_reference_detectors_in_order(
         [expected] = reference.detect(one.pixels[None])
         np.testing.assert_allclose(found.boxes, expected.boxes, atol=1e-3)
         np.testing.assert_allclose(found.confidences, expected.confidences, atol=1e-5)
-    assert engine.resident.size > 2 * len(weights)
+    assert engine.models.resident.size > 2 * len(weights)
 
 
 def test_one_bad_item_harms_no_other(store: FolderStore, tmp_path: Path) -> None:
@@ -86,9 +88,9 @@ def test_a_picture_of_side_zero_only_begins_to_load(store: FolderStore, tmp_path
     engine = make_engine(store, tmp_path)
     with store.held():
         assert engine.detect([Item("acme", "v1", np.zeros((0, 0, 3), np.uint8))]) == [NOTHING]
-        assert ("acme", "v1") not in engine.resident
-    engine.load(("acme", "v1")).result(30)
-    assert ("acme", "v1") in engine.resident
+        assert ("acme", "v1") not in engine.models.resident
+    engine.models.load(("acme", "v1")).result(30)
+    assert ("acme", "v1") in engine.models.resident
 
 
 def test_memory_stays_within_its_limit(store: FolderStore, tmp_path: Path) -> None:
@@ -96,7 +98,7 @@ def test_memory_stays_within_its_limit(store: FolderStore, tmp_path: Path) -> No
     for brand in ("acme", "bolt", "acme"):
         [found] = engine.detect([item(brand)])
         assert isinstance(found, Found)
-        assert engine.resident.size <= 12_000_000
+        assert engine.models.resident.size <= 12_000_000
 
 
 class OneAtATime:
@@ -147,25 +149,46 @@ def test_a_full_device_gives_up_models_and_goes_on(store: FolderStore, tmp_path:
     assert engine.detect([item("bolt")]) == [NOTHING]
 
 
+@pytest.mark.parametrize("has_device", [False, True])
+def test_brands_whose_turn_has_not_come_make_room_for_the_first(tmp_path: Path, has_device: bool) -> None:
+    store, brands = FolderStore(), ["acme", "bolt", "cord"]
+    for brand in brands:
+        told = telling_weights(brand, "v1")
+        store.publish(describe_model(brand, "v1", told, telling.SIDE), told)
+    # Room for all three, but then not for what computing takes.
+    runtime = TellingRuntime(3200, has_device=has_device)
+    engine = Engine(store, tmp_path, runtime, Budgets(1 << 20, 1 << 20, 1 << 20))
+    items = [item(brand, side=telling.SIDE) for brand in brands]
+    for one in items:
+        engine.detect([Item(one.brand, "v1", np.zeros((0, 0, 3), np.uint8))])
+        engine.models.load((one.brand, "v1")).result(30)
+    assert len(engine.models.resident) == 3
+    for one, found in zip(items, engine.detect(items), strict=True):
+        assert isinstance(found, Found)
+        assert found.labels == [telling_number(one.brand, "v1")]
+    engine.models.resident.shrink(0)
+    assert len(engine.models.resident) == 0
+
+
 def test_others_do_not_wait_for_a_load(store: FolderStore, tmp_path: Path) -> None:
     engine = make_engine(store, tmp_path)
-    engine.load(("acme", "v1")).result(30)
+    engine.models.load(("acme", "v1")).result(30)
     with store.held():
         for _ in range(3):
             warm, cold = engine.detect([item("acme"), item("bolt")], wait_seconds=0)
             assert isinstance(warm, Found)
             assert isinstance(cold, ModelLoading)
-    engine.load(("bolt", "v1")).result(30)
+    engine.models.load(("bolt", "v1")).result(30)
     assert isinstance(engine.detect([item("bolt")], wait_seconds=0)[0], Found)
     assert store.fetched.count("bolt/v1/model.safetensors") == 1
 
 
 def test_what_is_on_disk_does_not_wait_for_a_store_that_hangs(store: FolderStore, tmp_path: Path) -> None:
-    make_engine(store, tmp_path).load(("acme", "v1")).result(30)
+    make_engine(store, tmp_path).models.load(("acme", "v1")).result(30)
     engine = make_engine(store, tmp_path)
     with store.held():
         for place in range(20):
-            engine.load((f"brand-{place}", "v1"))
+            engine.models.load((f"brand-{place}", "v1"))
         assert isinstance(engine.detect([item("acme")])[0], Found)
 
 
@@ -176,7 +199,7 @@ def test_what_failed_is_not_tried_again_at_once(
     results = [engine.detect([item("nobody")])[0] for _ in range(3)]
     assert [type(result) for result in results] == [ModelUnavailable] * 3
     assert store.fetched == ["nobody/v1/model.json"]
-    monkeypatch.setattr("assay_engine.engine.RETRY_SECONDS", 0.0)
+    monkeypatch.setattr("assay_engine.models.RETRY_SECONDS", 0.0)
     engine = make_engine(store, tmp_path)
     store.down = True
     assert isinstance(engine.detect([item("acme")])[0], ModelUnavailable)

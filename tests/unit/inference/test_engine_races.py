@@ -18,10 +18,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from assay_engine.budgets import Budgets
-from assay_engine.engine import Engine, Runtime
+from assay_engine.engine import Engine
 from assay_engine.errors import ModelUnavailable
 from assay_engine.framing import Found, Item
 from assay_engine.openvino_runtime import OpenVinoRuntime
+from assay_engine.protocols import Runtime
 from assay_engine.runtime import TorchRuntime
 from assay_shared.errors import Unavailable
 from tests.support.folder_store import FolderStore
@@ -109,7 +110,7 @@ def test_every_answer_is_of_the_model_that_it_names(
     happens: list[str], resident: int, host: int, disk: int, has_device: bool, seed: int
 ) -> None:
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as name:
-        patch.setattr("assay_engine.engine.RETRY_SECONDS", 0.002)
+        patch.setattr("assay_engine.models.RETRY_SECONDS", 0.002)
         folder = Path(name)
         store, runtime = FolderStore(), TellingRuntime(has_device=has_device)
         disturbance = Disturbance(store, folder, runtime, seed)
@@ -132,7 +133,7 @@ def test_every_answer_is_of_the_model_that_it_names(
                 assert isinstance(found, Found)
                 assert found.labels.tolist() == [telling_number(brand, version)]
         engine.close()
-        assert engine.resident.size <= resident * SIZE or len(engine.resident) <= 1
+        assert engine.models.resident.size <= resident * SIZE or len(engine.models.resident) <= 1
 
 
 def test_two_processes_sharing_a_disk_never_mix_models(tmp_path: Path) -> None:

@@ -12,9 +12,10 @@ import torch
 
 from assay_engine.budgets import Budgets
 from assay_engine.device import CudaDevice
-from assay_engine.engine import Engine, Run
+from assay_engine.engine import Engine
 from assay_engine.framing import Found, Item, Pixels
 from assay_engine.gpu_trial import GRAPHS, HALF, choose_on_gpu
+from assay_engine.protocols import Run
 from assay_engine.runtime import TorchRuntime
 from assay_engine.selfcheck import EAGER, agree
 from assay_engine.slots_runtime import SlotsRuntime

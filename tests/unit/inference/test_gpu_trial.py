@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from assay_engine.engine import Run
 from assay_engine.framing import Found
 from assay_engine.gpu_trial import GRAPHS, Scale, choose_on_gpu, compare, crop, run_trial
 from assay_engine.probe import Probe, make_probe
+from assay_engine.protocols import Run
 from assay_engine.runtime import TorchRuntime
 from assay_engine.selfcheck import EAGER, Trial, _figures
 from assay_engine.slots import WeightSlot

@@ -210,7 +210,7 @@ def test_in_the_engine(runtime: OpenVinoRuntime, tmp_path: Path) -> None:
     assert isinstance(good, Found)
     assert isinstance(other, Found)
     assert_same([good, other], Detector("yolov5nu", 4, weights).detect(pictures))
-    assert engine.resident.size <= 2 * weights.stat().st_size
+    assert engine.models.resident.size <= 2 * weights.stat().st_size
     engine.close()
 
 

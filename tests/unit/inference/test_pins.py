@@ -35,39 +35,39 @@ def test_pinned_brands_are_loaded_and_stay_and_follow_their_live_version(
     store: FolderStore, tmp_path: Path
 ) -> None:
     engine = Engine(store, tmp_path, TellingRuntime(), Budgets(2 * SIZE, 0, 1 << 30))
-    pins = Pins(engine, store, ["acme"])
+    pins = Pins(engine.models, store, ["acme"])
     pins.look()
-    assert engine.resident.keys() == [("acme", "v1")]
+    assert engine.models.resident.keys() == [("acme", "v1")]
     for brand in ("bolt", "cord", "bolt", "cord", "dorn"):
         ask(engine, brand)
-    assert ("acme", "v1") in engine.resident
+    assert ("acme", "v1") in engine.models.resident
     store.point("acme", "v2")
     pins.look()
-    assert ("acme", "v2") in engine.resident
+    assert ("acme", "v2") in engine.models.resident
     for brand in ("bolt", "cord"):
         ask(engine, brand)
-    assert ("acme", "v2") in engine.resident
-    assert ("acme", "v1") not in engine.resident
+    assert ("acme", "v2") in engine.models.resident
+    assert ("acme", "v1") not in engine.models.resident
 
 
 def test_what_cannot_be_had_keeps_no_other_brand_from_being_pinned(
     store: FolderStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("assay_engine.engine.RETRY_SECONDS", 0.0)
+    monkeypatch.setattr("assay_engine.models.RETRY_SECONDS", 0.0)
     engine = Engine(store, tmp_path, TellingRuntime(), Budgets(1 << 30, 0, 1 << 30))
     store.objects["bolt/v1/model.safetensors"] = b"rotten"
-    pins = Pins(engine, store, ["nobody", "bolt", "acme"])
+    pins = Pins(engine.models, store, ["nobody", "bolt", "acme"])
     pins.look()
-    assert engine.resident.keys() == [("acme", "v1")]
+    assert engine.models.resident.keys() == [("acme", "v1")]
     store.down = True
     pins.look()
-    assert engine.resident.keys() == [("acme", "v1")]
+    assert engine.models.resident.keys() == [("acme", "v1")]
 
 
 def test_pins_leave_room_for_others(store: FolderStore, tmp_path: Path) -> None:
     engine = Engine(store, tmp_path, TellingRuntime(), Budgets(2 * SIZE, 0, 1 << 30))
-    Pins(engine, store, ["acme", "bolt"]).look()
+    Pins(engine.models, store, ["acme", "bolt"]).look()
     for brand in ("cord", "dorn"):
         ask(engine, brand)
-    assert ("acme", "v1") in engine.resident
-    assert engine.resident.size <= 2 * SIZE
+    assert ("acme", "v1") in engine.models.resident
+    assert engine.models.resident.size <= 2 * SIZE

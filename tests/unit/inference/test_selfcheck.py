@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from assay_engine.engine import BrandDetector, Runtime
 from assay_engine.framing import Found, Pixels
 from assay_engine.probe import Probe, make_probe
+from assay_engine.protocols import BrandDetector, Runtime
 from assay_engine.runtime import TorchRuntime
 from assay_engine.selfcheck import (
     CLOSE,

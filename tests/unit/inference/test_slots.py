@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from assay_engine.budgets import Budgets
 from assay_engine.device import Device
-from assay_engine.engine import Engine, Run
+from assay_engine.engine import Engine
 from assay_engine.framing import Found, Item, Pixels
+from assay_engine.protocols import Run
 from assay_engine.runtime import TorchRuntime
 from assay_engine.slots_runtime import SlabDetector, SlotsRuntime
 from assay_shared.detector.weights import WeightsInvalid
@@ -253,7 +254,7 @@ def test_requests_of_several_brands_while_some_come_and_go(
     def disturb() -> None:
         chosen = random.Random(3)
         while not stop.wait(0.01):
-            chosen.choice([lambda: engine.resident.shrink(0), engine.resident.reclaim])()
+            chosen.choice([lambda: engine.models.resident.shrink(0), engine.models.resident.reclaim])()
 
     def ask(seed: int) -> None:
         chosen = random.Random(seed)
@@ -282,7 +283,7 @@ def test_one_bad_item_harms_no_other_brand(
     pictures, brands = ground
     engine = make_engine(runtime, brands, tmp_path, resident=9, host=9)
     torn = b"no weights"
-    engine.cache._store.publish(describe_model("torn", "v1", torn, SIDE), torn)  # type: ignore[attr-defined]
+    engine.models.cache._store.publish(describe_model("torn", "v1", torn, SIDE), torn)  # type: ignore[attr-defined]
     items = [
         Item("brand-0", "v1", pictures[0]),
         Item("torn", "v1", pictures[0]),
@@ -322,4 +323,4 @@ def test_brands_run_one_by_one_where_all_at_once_fails(
             assert isinstance(found, Found)
             assert_same(found, brands[place].wanted[0])
     engine.close()
-    assert all(engine.resident.size_of((f"brand-{place}", "v1")) for place in range(3))
+    assert all(engine.models.resident.size_of((f"brand-{place}", "v1")) for place in range(3))
