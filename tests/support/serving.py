@@ -89,36 +89,61 @@ def serving_programs(
 ) -> dict[str, Program]:
     """TorchServe with the engine (`torchserve`) and the verify API (`inference`), to be started; nobody
     listens where the registry should be. `environment` is more of both."""
-    engine, api = ground.address("torchserve"), ground.address("inference")
+    api, home = ground.address("inference"), ground.make_home("inference")
     common = {
-        **ground.environment,
-        "JAVA_HOME": str(parts.java_home()),
-        "ASSAY_HOST": "127.0.0.1",
-        "ASSAY_PORT": str(ground.ports.get("inference")),
-        "ASSAY_TORCHSERVE_PORT": str(ground.ports.get("torchserve")),
-        "ASSAY_TORCHSERVE_MANAGEMENT_PORT": str(ground.ports.get("management")),
-        "ASSAY_TORCHSERVE_METRICS_PORT": str(ground.ports.get("metrics")),
-        "ASSAY_ENGINE_URLS": engine,
+        "ASSAY_ENGINE_URLS": ground.address("torchserve"),
         "ASSAY_REGISTRY_URL": ground.address("registry"),
         "ASSAY_SERVICE_TOKEN": secrets.token_hex(16),
         **environment,
     }
-    programs = {}
-    for name, module, ready, after in (
-        ("torchserve", "assay_engine.torchserve", engine_ready or parts.answers_at(f"{engine}/ping"), ()),
-        ("inference", "assay_inference", parts.answers_at(f"{api}/readyz"), ("torchserve",)),
-    ):
-        home = ground.make_home(name)
-        programs[name] = Program(
-            name,
-            [sys.executable, "-m", module],
-            {**common, "ASSAY_DATA_DIR": str(home)},
-            home,
-            ready=ready,
-            after=after,
-            ready_seconds=ready_seconds,
-        )
-    return programs
+    verifying = Program(
+        "inference",
+        [sys.executable, "-m", "assay_inference"],
+        {
+            **ground.environment,
+            "ASSAY_HOST": "127.0.0.1",
+            "ASSAY_PORT": str(ground.ports.get("inference")),
+            **common,
+            "ASSAY_DATA_DIR": str(home),
+        },
+        home,
+        ready=parts.answers_at(f"{api}/readyz"),
+        after=("torchserve",),
+        ready_seconds=ready_seconds,
+    )
+    return {
+        "torchserve": torchserve_program(ground, common, ready=engine_ready, ready_seconds=ready_seconds),
+        "inference": verifying,
+    }
+
+
+def torchserve_program(
+    ground: Ground,
+    environment: Mapping[str, str],
+    name: str = "torchserve",
+    *,
+    ready: Callable[[str], bool] | None = None,
+    ready_seconds: float = Program.ready_seconds,
+) -> Program:
+    """One TorchServe with the engine, to be started, at the address of its name. It is `ready` when it
+    answers a ping, unless something else is given."""
+    home = ground.make_home(name)
+    own = {
+        "JAVA_HOME": str(parts.java_home()),
+        "ASSAY_HOST": "127.0.0.1",
+        "ASSAY_TORCHSERVE_PORT": str(ground.ports.get(name)),
+        "ASSAY_TORCHSERVE_MANAGEMENT_PORT": str(ground.ports.get(f"{name}-management")),
+        "ASSAY_TORCHSERVE_METRICS_PORT": str(ground.ports.get(f"{name}-metrics")),
+        "ASSAY_DATA_DIR": str(home),
+    }
+    return Program(
+        name,
+        [sys.executable, "-m", "assay_engine.torchserve"],
+        {**ground.environment, **environment, **own},
+        home,
+        ready=ready or parts.answers_at(f"{ground.address(name)}/ping"),
+        ready_seconds=ready_seconds,
+    )
 
 
 def predicts(engine: str) -> Callable[[str], bool]:
