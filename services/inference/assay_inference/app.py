@@ -18,12 +18,15 @@ from assay_inference.api_document import FORM_SCHEMA, PROBLEM_CONTENT, PROBLEMS,
 from assay_inference.appearance_files import AppearanceFiles
 from assay_inference.appearance_workers import AppearanceWorkers
 from assay_inference.backends import choose_backend
+from assay_inference.cores import Cores
 from assay_inference.engine_client import NO_PICTURE, EngineClient
 from assay_inference.explanations import Explanations
+from assay_inference.gathering import STEPS_AT_ONCE
 from assay_inference.live import LiveFollower
 from assay_inference.log_spool import LogSpool
 from assay_inference.picture_spool import PictureSpool, wants_picture
 from assay_inference.pictures import find_extension
+from assay_inference.products import MOST
 from assay_inference.settings import Settings
 from assay_inference.upload import drain, read_form
 from assay_inference.verifier import Verifier
@@ -82,13 +85,19 @@ def create_app(settings: Settings | None = None, store_settings: StoreSettings |
         follower.start()
         spool.start()
         kept.start()
-        workers = AppearanceWorkers(settings.appearance_workers, settings.appearance_memory_bytes)
+        workers = AppearanceWorkers(
+            settings.appearance_workers,
+            settings.appearance_memory_bytes,
+            in_work * (MOST + 1),
+            settings.verify_deadline_seconds,
+        )
         app.state.workers = workers
         app.state.verifier = Verifier(
             follower,
             engine,
             files,
             workers,
+            Cores(in_work * STEPS_AT_ONCE * (MOST + 1), settings.verify_deadline_seconds),
             explanations,
             settings.max_image_pixels,
             settings.verify_deadline_seconds,
@@ -103,9 +112,8 @@ def create_app(settings: Settings | None = None, store_settings: StoreSettings |
         registry.close()
 
     app = FastAPI(title="Assay verify API", version="1", lifespan=lifespan, docs_url=None, redoc_url=None)
-    admission = Admission(
-        settings.engine_queue + settings.engine_batch, lambda: app.state.engine.wait_seconds()
-    )
+    in_work = settings.engine_queue + settings.engine_batch
+    admission = Admission(in_work, lambda: app.state.engine.wait_seconds())
 
     @app.post(
         "/v1/verifications",
@@ -187,7 +195,7 @@ def create_app(settings: Settings | None = None, store_settings: StoreSettings |
         path = await anyio.to_thread.run_sync(
             files.fetch, place.brand, place.version, place.file, place.sha256
         )
-        picture: bytes = await workers.draw(path, found.sketch)
+        picture: bytes = await workers.draw(place.brand, path, found.sketch)
         return Response(picture, media_type="image/jpeg", headers={"Cache-Control": "private, no-store"})
 
     def check_live() -> None:

@@ -20,6 +20,7 @@ import cv2
 import numpy as np
 
 from assay_inference.shared_pixels import PixelPlace, SharedPixels
+from assay_inference.turns import SPARE, Turns
 from assay_shared import logs
 from assay_shared.appearance.explanation import (
     draw_explanation,
@@ -71,23 +72,29 @@ class PatchPlace:
 
 
 class AppearanceWorkers:
-    """As many processes as asked for; each keeps the models it used last, `max_bytes` over all of them."""
+    """As many processes as asked for, and SPARE; each keeps the models it used last, `max_bytes` over all of
+    them. Brands take turns; at most `queue` products and drawings wait, none longer than
+    `deadline_seconds`."""
 
-    def __init__(self, count: int, max_bytes: int) -> None:
-        self._count = count
+    def __init__(self, count: int, max_bytes: int, queue: int, deadline_seconds: float) -> None:
+        self._turns = Turns("appearance", count, queue, deadline_seconds)
+        self._count = count + SPARE
         self._max_bytes = max_bytes
         self._pool = self._start()
 
-    async def judge(self, path: Path, patch: Patch) -> Appearance:
-        """Judges a patch by the appearance in a file. Raises Unavailable as `_run` does."""
-        with await asyncio.to_thread(SharedPixels, patch.pixels) as shared:
-            place = PatchPlace(shared.place, replace(patch, pixels=_NOTHING))
-            return await self._run(judge_there, str(path), place)
+    async def judge(self, brand: str, path: Path, patch: Patch) -> Appearance:
+        """Judges a patch by the appearance in a brand's file. Raises Unavailable as `_run` does, and
+        BrandFlood and Busy as `Turns.take` does."""
+        async with self._turns.take(brand):
+            with await asyncio.to_thread(SharedPixels, patch.pixels) as shared:
+                place = PatchPlace(shared.place, replace(patch, pixels=_NOTHING))
+                return await self._run(judge_there, str(path), place)
 
-    async def draw(self, path: Path, sketch: bytes) -> bytes:
-        """The picture (JPEG) that explains a judgement by the appearance in a file. Raises Unavailable as
-        `_run` does."""
-        return await self._run(draw_sketch, str(path), sketch)
+    async def draw(self, brand: str, path: Path, sketch: bytes) -> bytes:
+        """The picture (JPEG) that explains a judgement by the appearance in a brand's file. Raises as `judge`
+        does."""
+        async with self._turns.take(brand):
+            return await self._run(draw_sketch, str(path), sketch)
 
     async def _run(self, work: Callable[[str, Given], T], path: str, given: Given) -> T:
         """Has a worker do something. One that dies is replaced and the work tried once more. Raises

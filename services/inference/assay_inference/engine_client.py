@@ -77,7 +77,7 @@ class EngineClient:
             [Host(url, number, silence_seconds) for url, number in zip(urls, slots, strict=True)]
         )
         self._timeout = timeout_seconds
-        self._queue = FairQueue(queue)
+        self._queue = FairQueue[Waiting](queue)
         self._router = Router(self._queue, self._hosts, batch, reserve_seconds)
         self._tasks: set[asyncio.Task[None]] = set()
         self._away: set[Waiting] = set()

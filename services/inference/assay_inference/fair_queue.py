@@ -1,4 +1,4 @@
-"""Pictures that wait for the engine: brands take turns, whatever one of them sends."""
+"""What waits for something that brands share: they take turns, whatever one of them sends."""
 
 from __future__ import annotations
 
@@ -7,14 +7,32 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
 
 from assay_engine.framing import Found, Item
 from assay_inference.shares import Shares
 
 
+class Queued(Protocol):
+    """What can wait in a queue."""
+
+    alone: bool
+
+    @property
+    def brand(self) -> str:
+        """In whose line it stands."""
+
+    @property
+    def given_up(self) -> bool:
+        """Whether nobody waits for it any more."""
+
+
+Q = TypeVar("Q", bound=Queued)
+
+
 @dataclass(eq=False)
 class Waiting:
-    """A picture and whoever waits for its answer.
+    """A picture that waits for the engine, and whoever waits for its answer.
 
     `tries`: how often it was sent in vain; `alone`: its last try took a worker along, so it shares no batch;
     `avoid`: the host where that was.
@@ -29,23 +47,28 @@ class Waiting:
     avoid: str = ""
 
     @property
+    def brand(self) -> str:
+        """Whose picture it is."""
+        return self.item.brand
+
+    @property
     def given_up(self) -> bool:
         """Whether nobody waits for it any more."""
         return self.answer.done() or time.monotonic() >= self.deadline
 
 
-class FairQueue:
-    """First in, first out within a brand; between brands one picture each in turn (round robin: each picture
-    costs the same, so no deficits need to be carried).
+class FairQueue(Generic[Q]):
+    """First in, first out within a brand; between brands one each in turn (round robin: each costs about the
+    same, so no deficits need to be carried).
 
     A brand that comes anew is served before those that have had a turn, as sparse flows are in FQ-CoDel (RFC
-    8290): it does not wait behind a flood's next picture. Having had its turn it lines up behind the others,
+    8290): it does not wait behind a flood's next. Having had its turn it lines up behind the others,
     even if nothing of it waits then, so that coming again at once gains nothing.
     """
 
     def __init__(self, limit: int) -> None:
         self.shares = Shares(limit)
-        self._lines: dict[str, deque[Waiting]] = {}
+        self._lines: dict[str, deque[Q]] = {}
         self._new: OrderedDict[str, None] = OrderedDict()
         self._served: OrderedDict[str, None] = OrderedDict()
 
@@ -53,30 +76,30 @@ class FairQueue:
         return self.shares.total
 
     def counts(self) -> dict[str, int]:
-        """How many pictures of each brand wait."""
+        """How many of each brand wait."""
         return {brand: len(line) for brand, line in self._lines.items() if line}
 
-    def add(self, waiting: Waiting) -> None:
-        """Queues a picture; whether there is room was asked before."""
-        brand = waiting.item.brand
+    def add(self, waiting: Q) -> None:
+        """Queues one; whether there is room was asked before."""
+        brand = waiting.brand
         if brand not in self._lines:
             self._new[brand] = None
         self._lines.setdefault(brand, deque()).append(waiting)
         self.shares.add(brand)
 
-    def put_back(self, waiting: Waiting) -> None:
-        """Queues a picture that was taken in vain, before all others."""
-        brand = waiting.item.brand
+    def put_back(self, waiting: Q) -> None:
+        """Queues one that was taken in vain, before all others."""
+        brand = waiting.brand
         self._served.pop(brand, None)
         self._new[brand] = None
         self._new.move_to_end(brand, last=False)
         self._lines.setdefault(brand, deque()).appendleft(waiting)
         self.shares.add(brand)
 
-    def take(self, limit: int, may: Callable[[Waiting], bool]) -> list[Waiting]:
-        """The next pictures, at most `limit`, of the brands whose oldest picture `may` go; those that nobody
-        waits for any more are dropped. One that must be alone comes alone."""
-        batch: list[Waiting] = []
+    def take(self, limit: int, may: Callable[[Q], bool]) -> list[Q]:
+        """The next ones, at most `limit`, of the brands whose oldest `may` go; those that nobody waits for
+        any more are dropped. One that must be alone comes alone."""
+        batch: list[Q] = []
         progress = True
         while progress and len(batch) < limit:
             progress = False
@@ -102,21 +125,21 @@ class FairQueue:
                 self.shares.remove(brand)
             self._lines[brand] = kept
 
-    def drain(self) -> Iterator[Waiting]:
+    def drain(self) -> Iterator[Q]:
         """Takes everything."""
         for brand in list(self._lines):
             while self._lines[brand]:
                 yield self._pop(brand)
             self._forget(brand)
 
-    def _find_head(self, brand: str) -> Waiting | None:
-        """A brand's oldest picture that somebody waits for; those before it are dropped."""
+    def _find_head(self, brand: str) -> Q | None:
+        """A brand's oldest that somebody waits for; those before it are dropped."""
         line = self._lines[brand]
         while line and line[0].given_up:
             self._pop(brand)
         return line[0] if line else None
 
-    def _pop(self, brand: str) -> Waiting:
+    def _pop(self, brand: str) -> Q:
         self.shares.remove(brand)
         return self._lines[brand].popleft()
 

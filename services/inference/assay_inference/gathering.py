@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
 
 from assay_inference import barcodes
 from assay_inference.appearance_files import AppearanceFiles
@@ -15,6 +13,7 @@ from assay_inference.brand_choice import find_registered_elsewhere
 from assay_inference.checks.barcode import AROUND
 from assay_inference.checks.evidence import Evidence, Seen
 from assay_inference.code_search import read_on_product
+from assay_inference.cores import Cores
 from assay_inference.geometry import grow
 from assay_inference.pictures import Picture
 from assay_inference.products import Products, read_alone, see_alone
@@ -24,14 +23,8 @@ from assay_inference.stages import Clock
 from assay_shared.appearance.patches import cut_patch
 from assay_shared.model_description import ProductAppearance
 
-T = TypeVar("T")
-
-
-class Cores(Protocol):
-    """Runs work on pixels beside the event loop, on as many threads as there are cores."""
-
-    async def __call__(self, work: Callable[[], T]) -> T:
-        """What the work returns or raises."""
+STEPS_AT_ONCE = 2
+"""Of a product that want a core at the same time: its print is cut out while its codes are read."""
 
 
 @dataclass(frozen=True)
@@ -56,12 +49,12 @@ class Gatherer:
     """Gathers evidence. `barcode_retry_ms` is shared by the products of a picture."""
 
     def __init__(
-        self, files: AppearanceFiles, workers: AppearanceWorkers, barcode_retry_ms: float, on_core: Cores
+        self, files: AppearanceFiles, workers: AppearanceWorkers, barcode_retry_ms: float, cores: Cores
     ) -> None:
         self._files = files
         self._workers = workers
         self._barcode_retry_ms = barcode_retry_ms
-        self._on_core = on_core
+        self._cores = cores
 
     async def gather(self, case: Case, product: Seen | None) -> Evidence:
         """The evidence of one product; None: of the picture, but for what is its products'."""
@@ -102,19 +95,20 @@ class Gatherer:
         left, top, right, bottom = (edge / picture.scale for edge in product.box)
         with case.clock.stage("appearance"):
             try:
-                path, patch = await self._on_core(
+                path, patch = await self._cores.run(
+                    slug,
                     lambda: (
                         self._files.fetch(slug, version, file, sha256),
                         cut_patch(picture.pixels, (left, top, right, bottom)),
-                    )
+                    ),
                 )
             except ValueError:
                 return Appearance()
-            return await self._workers.judge(path, patch)
+            return await self._workers.judge(slug, path, patch)
 
     async def _read_and_measure(self, case: Case, product: Seen | None) -> tuple[Reading, Quality]:
         """Barcodes and quality, where the product is."""
-        others = case.products.others(product)
+        slug, others = case.brand.published.slug, case.products.others(product)
         # Twice what the check allows, so that no code is cut by the edge.
         place = grow(product.box, 2 * AROUND) if product else None
         codes = read_alone(case.reading.codes, product, others) if case.reading else []
@@ -122,10 +116,12 @@ class Gatherer:
         if not barcodes.carries_gtin(codes):
             retry_ms = self._barcode_retry_ms / max(1, len(case.products.judged))
             with case.clock.stage("barcode"):
-                found = await self._on_core(lambda: read_on_product(case.picture, place, retry_ms))
+                found = await self._cores.run(slug, lambda: read_on_product(case.picture, place, retry_ms))
             codes, ran_out = codes + read_alone(found.codes, product, others), found.ran_out
         with case.clock.stage("quality"):
-            quality = await self._on_core(lambda: measure(case.picture, product.box if product else None))
+            quality = await self._cores.run(
+                slug, lambda: measure(case.picture, product.box if product else None)
+            )
         return Reading(codes, ran_out), quality
 
 

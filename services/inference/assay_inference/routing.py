@@ -20,7 +20,7 @@ class Router:
     whose others it has all: whoever comes next need not wait until a flood's picture is done.
     """
 
-    def __init__(self, queue: FairQueue, hosts: Hosts, batch: int, reserve_seconds: float) -> None:
+    def __init__(self, queue: FairQueue[Waiting], hosts: Hosts, batch: int, reserve_seconds: float) -> None:
         self._queue = queue
         self._hosts = hosts
         self._batch = batch

@@ -49,7 +49,10 @@ class Settings(ServiceSettings, RegistryClientSettings):
         " whose others it has all; 0: never",
     )
     verify_deadline_seconds: float = Field(
-        default=20.0, gt=0, description="a picture that waits longer for the engine gets 503"
+        default=20.0,
+        gt=0,
+        description="a picture that waits longer for the engine, for a core or for a process that compares"
+        " prints, gets 503",
     )
     barcode_retry_ms: float = Field(
         default=BARCODE_RETRY_MS,
@@ -60,7 +63,8 @@ class Settings(ServiceSettings, RegistryClientSettings):
     appearance_workers: int = Field(
         default_factory=lambda: len(os.sched_getaffinity(0)),
         ge=1,
-        description="processes that compare prints with the genuine ones, 100 MB each",
+        description="processes that compare prints with the genuine ones, 100 MB each, and one more for a"
+        " brand that has none while others have all",
     )
     appearance_memory_bytes: int = Field(
         default=400_000_000, ge=1, description="of products' appearances in the memory of all these processes"

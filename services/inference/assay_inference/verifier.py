@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable
 from typing import TypeVar
 
-import anyio
-import anyio.to_thread
 from prometheus_client import Counter
 
 from assay_engine.framing import Item
@@ -20,6 +17,7 @@ from assay_inference.barcodes import Reading
 from assay_inference.brand_choice import choose_by_codes, choose_named, find_live_model
 from assay_inference.checks.evidence import Seen
 from assay_inference.code_search import read_everywhere
+from assay_inference.cores import Cores
 from assay_inference.detections import describe_found
 from assay_inference.engine_client import EngineClient
 from assay_inference.explanations import AppearancePlace, Explanation, Explanations
@@ -50,7 +48,7 @@ T = TypeVar("T")
 
 
 class Verifier:
-    """Judges pictures. Work on pixels runs on as many threads as there are cores."""
+    """Judges pictures."""
 
     def __init__(
         self,
@@ -58,6 +56,7 @@ class Verifier:
         engine: EngineClient,
         files: AppearanceFiles,
         workers: AppearanceWorkers,
+        cores: Cores,
         explanations: Explanations,
         max_pixels: int,
         deadline_seconds: float,
@@ -69,8 +68,8 @@ class Verifier:
         self._max_pixels = max_pixels
         self._deadline = deadline_seconds
         self._barcode_retry_ms = barcode_retry_ms
-        self._cores = anyio.CapacityLimiter(len(os.sched_getaffinity(0)))
-        self._gatherer = Gatherer(files, workers, barcode_retry_ms, self._on_core)
+        self._cores = cores
+        self._gatherer = Gatherer(files, workers, barcode_retry_ms, cores)
 
     async def verify(self, form: Form, caller: Caller, request_id: str) -> Verification:
         """The verification of a picture.
@@ -84,13 +83,18 @@ class Verifier:
         snapshot = self._follower.snapshot
         gtin = read_gtin(form.gtin) if form.gtin else None
         brand = choose_named(form.brand, gtin, snapshot, caller)
+        # Until the barcode names the brand, a picture stands in line with whoever sends it.
+        sender = caller.brand or ""
         if brand is not None:
-            self._engine.warm(brand.published.slug, find_live_model(brand).version)
-        picture = await self._run(clock, "decode", lambda: pictures.decode(form.image, self._max_pixels))
+            sender = brand.published.slug
+            self._engine.warm(sender, find_live_model(brand).version)
+        picture = await self._run(
+            clock, "decode", sender, lambda: pictures.decode(form.image, self._max_pixels)
+        )
         reading: Reading | None = None
         if brand is None:
             reading = await self._run(
-                clock, "barcode", lambda: read_everywhere(picture, self._barcode_retry_ms)
+                clock, "barcode", sender, lambda: read_everywhere(picture, self._barcode_retry_ms)
             )
             brand = choose_by_codes(reading, snapshot, caller)
             self._engine.warm(brand.published.slug, find_live_model(brand).version)
@@ -103,7 +107,12 @@ class Verifier:
         ruling = rule_picture(judgements, products, gtin)
         VERDICTS.labels(ruling.verdict.value).inc()
         verification = new_id("ver")
-        await self._run(clock, "explanation", lambda: self._keep(case, judgements, verification))
+        await self._run(
+            clock,
+            "explanation",
+            brand.published.slug,
+            lambda: self._keep(case, judgements, verification),
+        )
         return Verification(
             id=verification,
             brand=brand.published.slug,
@@ -151,16 +160,13 @@ class Verifier:
 
     async def _look(self, picture: Picture, brand: LiveBrand, model: LiveModel, clock: Clock) -> list[Seen]:
         """What the engine sees, in pixels of the upright picture."""
-        size = model.description.image_size
-        pixels, fit = await self._run(clock, "letterbox", lambda: letterbox(picture.pixels, size))
+        slug, size = brand.published.slug, model.description.image_size
+        pixels, fit = await self._run(clock, "letterbox", slug, lambda: letterbox(picture.pixels, size))
         with clock.stage("engine"):
-            item = Item(brand.published.slug, model.version, pixels)
+            item = Item(slug, model.version, pixels)
             found = await self._engine.detect(item, self._deadline)
         return describe_found(found, fit, picture, brand, model)
 
-    async def _run(self, clock: Clock, stage: str, work: Callable[[], T]) -> T:
+    async def _run(self, clock: Clock, stage: str, brand: str, work: Callable[[], T]) -> T:
         with clock.stage(stage):
-            return await self._on_core(work)
-
-    async def _on_core(self, work: Callable[[], T]) -> T:
-        return await anyio.to_thread.run_sync(work, limiter=self._cores)
+            return await self._cores.run(brand, work)

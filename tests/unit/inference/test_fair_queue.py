@@ -33,8 +33,8 @@ def brands(batch: list[Waiting]) -> str:
     return "".join(waiting.item.brand for waiting in batch)
 
 
-def fill(names: str) -> FairQueue:
-    queue = FairQueue(1000)
+def fill(names: str) -> FairQueue[Waiting]:
+    queue = FairQueue[Waiting](1000)
     for place, brand in enumerate(names):
         queue.add(picture(brand, str(place)))
     return queue
@@ -98,7 +98,7 @@ def test_a_brand_that_may_not_go_keeps_its_turn_and_its_order() -> None:
 
 
 def test_what_nobody_waits_for_is_dropped() -> None:
-    queue = FairQueue(10)
+    queue = FairQueue[Waiting](10)
     late = picture("a")
     late.deadline = 0
     done = picture("a")
@@ -134,7 +134,7 @@ def test_one_that_must_be_alone_comes_alone() -> None:
     )
 )
 def test_nothing_is_lost_or_counted_twice(steps: list[tuple[str, str | int]]) -> None:
-    queue = FairQueue(1000)
+    queue = FairQueue[Waiting](1000)
     here: set[int] = set()
     kept = []
     actions: dict[str, Callable[[Waiting], None]] = {"add": queue.add, "back": queue.put_back}

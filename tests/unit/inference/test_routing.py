@@ -24,7 +24,7 @@ class Setup:
         for host in self.list:
             host.pace.note(1, seconds)
         self.hosts = Hosts(self.list)
-        self.queue = FairQueue(1000)
+        self.queue = FairQueue[Waiting](1000)
         self.router = Router(self.queue, self.hosts, 1, reserve)
 
     def add(self, brand: str, count: int = 1) -> None:
