@@ -60,6 +60,8 @@ def ours_program(folder: Path, models: Path, ports: Ports, workers: int, name: s
             "ASSAY_ENGINE_DEVICE": "cpu",
             "ASSAY_ENGINE_DISK_BYTES": str(1 << 40),
             "ASSAY_ENGINE_MEMORY_BYTES": str(2 << 30),
+            # Nobody here asks again, as the verify API does.
+            "ASSAY_ENGINE_LOAD_WAIT_SECONDS": "10",
             "ASSAY_TORCHSERVE_PORT": str(ports.get(name)),
             "ASSAY_TORCHSERVE_MANAGEMENT_PORT": str(ports.get(f"{name}-management")),
             "ASSAY_TORCHSERVE_METRICS_PORT": str(ports.get(f"{name}-metrics")),

@@ -35,10 +35,10 @@ class EngineSettings(BaseSettings):
         default="", description="brands, separated by commas, that are loaded at the start and never given up"
     )
     engine_load_wait_seconds: float = Field(
-        default=10.0,
+        default=0.25,
         ge=0,
         description="a picture whose model is not loaded by then gets `model-loading`, so that others do not"
-        " wait longer",
+        " wait longer; the verify API sends it again until its deadline",
     )
     engine_workers: int | None = Field(
         default=None, ge=1, description="worker processes; default: one per GPU, or per core without one"

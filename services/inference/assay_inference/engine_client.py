@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 import numpy as np
 from prometheus_client import Counter, Gauge, Histogram
 
+from assay_engine.errors import ModelLoading
 from assay_engine.framing import Found, Item
 from assay_inference.engine_hosts import Host, Hosts
 from assay_inference.engine_watch import watch
@@ -36,16 +37,21 @@ QUEUE_SECONDS = Histogram(
 BATCH = Histogram("assay_engine_batch_size", "pictures in one request", buckets=(1, 2, 4, 8, 16, 32, 64))
 BRANDS = Histogram("assay_engine_batch_brands", "brands in one request", buckets=(1, 2, 4, 8, 16, 32, 64))
 RETRIES = Counter("assay_engine_retries", "pictures sent a second time")
+LOADING = Counter("assay_engine_loading", "pictures sent again because their model was still being loaded")
 SPREADS = Counter("assay_engine_spread_pictures", "pictures sent to another host than their brand's own")
 ANSWERED = Counter("assay_engine_host_pictures", "pictures that a TorchServe answered for", ["host"])
 HINTS = Counter("assay_engine_warm_hints", "model versions that an engine was told to load before a picture")
 REFUSED = Counter("assay_engine_refused", "pictures refused on the way to the engine, by cause", ["cause"])
-for _cause in ("flood", "full", "deadline", "away"):
+for _cause in ("flood", "full", "deadline", "away", "loading"):
     # A series that appears with its first refusal has no increase: an alert would miss it.
     REFUSED.labels(_cause)
 RETRY_PAUSE = 0.3
 """Seconds before a second attempt where there is no other host."""
 MAX_TRIES = 2
+LOAD_PAUSES = 0.1, 1.0
+"""Seconds before a picture is sent again whose model was still being loaded, the first time and at most; they
+double. Where a store hangs the engine's worker waits for a brand in vain a fifth of the time, for
+ASSAY_ENGINE_LOAD_WAIT_SECONDS each, and the rest is for others."""
 SAFETY = 1.5
 """The rate may fall by a third while a picture waits; beyond its deadline it would be computed for nobody."""
 NO_PICTURE = np.zeros((0, 0, 3), np.uint8)
@@ -105,7 +111,8 @@ class EngineClient:
         """What an engine finds in one picture.
 
         Raises BrandFlood and Busy when the queue has no room for it, EngineUnavailable when the deadline
-        passes or no TorchServe answers twice; and the engine's own error of this item.
+        passes or no TorchServe answers twice; and the engine's own error of this item, ModelLoading where
+        its model is not loaded by the deadline.
         """
         self._refuse_if_full(item.brand, deadline_seconds)
         deadline = time.monotonic() + deadline_seconds
@@ -208,10 +215,34 @@ class EngineClient:
             for waiting in batch:
                 _refuse(waiting, EngineUnavailable(f"The detector failed: {type(error).__name__}"))
         else:
+            early = []
             for waiting, result in zip(batch, results, strict=True):
-                _settle(waiting, result)
+                if isinstance(result, ModelLoading):
+                    early.append((waiting, result))
+                else:
+                    _settle(waiting, result)
+            for waiting, loading in reversed(early):  # each goes before all others
+                self._await_load(waiting, loading)
         finally:
             self._release(host, {waiting.item.brand for waiting in batch})
+
+    def _await_load(self, waiting: Waiting, error: ModelLoading) -> None:
+        """Queues a picture once more whose model is on its way into memory; what its brand has sent since
+        waits behind it. Where its deadline comes first, that is its answer."""
+        if waiting.answer.done():
+            return
+        first, longest = LOAD_PAUSES
+        pause = min(first * 2**waiting.loads, longest)
+        now = time.monotonic()
+        if now + pause >= waiting.deadline:
+            REFUSED.labels("loading").inc()
+            _refuse(waiting, error)
+            return
+        LOADING.inc()
+        waiting.loads += 1
+        waiting.not_before = now + pause
+        self._queue.put_back(waiting)
+        asyncio.get_running_loop().call_later(pause, self._schedule)
 
     async def _hint(self, host: Host, hint: Item) -> None:
         try:

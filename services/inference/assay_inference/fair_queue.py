@@ -35,7 +35,8 @@ class Waiting:
     """A picture that waits for the engine, and whoever waits for its answer.
 
     `tries`: how often it was sent in vain; `alone`: its last try took a worker along, so it shares no batch;
-    `avoid`: the host where that was.
+    `avoid`: the host where that was. `loads`: how often its model was still being loaded; `not_before`: when
+    it may be sent again.
     """
 
     item: Item
@@ -45,6 +46,8 @@ class Waiting:
     tries: int = 0
     alone: bool = False
     avoid: str = ""
+    loads: int = 0
+    not_before: float = 0.0
 
     @property
     def brand(self) -> str:

@@ -51,6 +51,8 @@ class Router:
         )
 
     def _may(self, host: Host, head: Waiting, waits: dict[str, float]) -> bool:
+        if time.monotonic() < head.not_before:
+            return False
         brand = head.item.brand
         order = self._hosts.order_for(brand, head.avoid)
         if host not in order or self._must_leave(host, brand):

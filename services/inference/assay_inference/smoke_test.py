@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from assay_engine.errors import ModelLoading
 from assay_engine.framing import Found, Item
 from assay_inference.backends import Backend, choose_backend
 from assay_inference.live import LiveFollower
@@ -30,7 +31,8 @@ from assay_shared.storage import ObjectStore
 MAX_BRANDS = 5
 """Brands asked for, the first by name: enough to see that models load, few enough to be quick."""
 ANSWER_SECONDS = 30.0
-"""For one prediction; an engine that is full, or whose worker has just died, is asked again meanwhile."""
+"""For one prediction; an engine that is full, whose worker has just died, or that is still loading the model,
+is asked again meanwhile."""
 PAUSE_SECONDS = 2.0
 POINTER = "current.json"
 GREY = 128
@@ -101,10 +103,13 @@ def _ask_patiently(backend: Backend, host: str, items: list[Item]) -> list[Found
     """One real answer of a host, or its error of this model version. Raises EngineUnavailable."""
     give_up = time.monotonic() + ANSWER_SECONDS
     while True:
+        last = time.monotonic() + PAUSE_SECONDS > give_up
         try:
-            return asyncio.run(_ask(backend, host, items))
+            results = asyncio.run(_ask(backend, host, items))
+            if last or not any(isinstance(result, ModelLoading) for result in results):
+                return results
         except EngineUnavailable:
-            if time.monotonic() + PAUSE_SECONDS > give_up:
+            if last:
                 raise
         time.sleep(PAUSE_SECONDS)
 

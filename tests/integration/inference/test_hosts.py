@@ -96,8 +96,14 @@ def test_a_lost_hosts_brands_move_and_come_back_and_no_request_fails(
 
 
 def test_what_nobody_waits_for_any_more_is_not_computed(engines: Engines) -> None:
-    now = time.monotonic()
     first, second = list(engines.brands)[:2]
+
+    async def load() -> None:
+        async with caller(engines) as client:
+            await engines.ask(client, second)
+
+    asyncio.run(load())
+    now = time.monotonic()
     items = [Item(first, "mdl_1", PICTURE, now - 1), Item(second, "mdl_1", PICTURE, now + 60)]
     late, timely = ask_now(next(iter(engines.programs)), items, httpx.Timeout(10))
     assert isinstance(late, DeadlinePassed)
