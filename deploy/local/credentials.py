@@ -40,10 +40,13 @@ class Credentials:
             write_private(path, asdict(made))
         return cls(**json.loads(path.read_text()))
 
-    def store_settings(self, endpoint: str) -> StoreSettings:
+    def store_settings(self, endpoint: str, bucket_prefix: str) -> StoreSettings:
         """How to reach the object store at this address."""
         return StoreSettings(
-            endpoint=endpoint, access_key=self.s3_access_key, secret_key=SecretStr(self.s3_secret_key)
+            endpoint=endpoint,
+            access_key=self.s3_access_key,
+            secret_key=SecretStr(self.s3_secret_key),
+            bucket_prefix=bucket_prefix,
         )
 
 

@@ -32,6 +32,7 @@ class Services:
     credentials: Credentials
     reconcile_seconds: float
     overrides: Mapping[str, Mapping[str, str]]
+    bucket_prefix: str = ""
 
     def migrate(self) -> Program:
         """Brings the database to the registry's state; ends by itself."""
@@ -112,6 +113,7 @@ class Services:
             "S3_ACCESS_KEY": self.credentials.s3_access_key,
             "S3_SECRET_KEY": self.credentials.s3_secret_key,
             "S3_REGION": "us-east-1",
+            "S3_BUCKET_PREFIX": self.bucket_prefix,
             "ASSAY_BROKER_URL": broker,
             "ASSAY_DATABASE_URL": f"sqlite:///{self.data_dir / 'registry.db'}",
             "ASSAY_REGISTRY_URL": self.url("registry"),

@@ -42,8 +42,10 @@ class Stack:
         usual_ports: bool = True,
         fresh: bool = False,
         overrides: Mapping[str, Mapping[str, str]] | None = None,
+        bucket_prefix: str = "",
     ) -> None:
-        """`overrides`: environment by program name (`*`: all); `fresh`: the folder is emptied first.
+        """`overrides`: environment by program name (`*`: all); `fresh`: the folder is emptied first;
+        `bucket_prefix`: of the store's buckets.
 
         Raises StackInUse.
         """
@@ -55,7 +57,10 @@ class Stack:
         self._ports = Ports(USUAL_PORTS if usual_ports else None, self.data_dir / "ports.json")
         credentials = Credentials.of(self.data_dir / "secrets.json")
         self._credentials = credentials
-        self._services = Services(self.data_dir, self._ports, credentials, reconcile_seconds, overrides or {})
+        self._bucket_prefix = bucket_prefix
+        self._services = Services(
+            self.data_dir, self._ports, credentials, reconcile_seconds, overrides or {}, bucket_prefix
+        )
         self.api = self._services.url("gateway")
         self.admin_key = credentials.admin_key
         self.s3_endpoint = self._services.url("s3")
@@ -130,7 +135,7 @@ class Stack:
         return [
             parts.object_store(
                 self.data_dir / "store",
-                self._credentials.store_settings(self.s3_endpoint),
+                self._credentials.store_settings(self.s3_endpoint, self._bucket_prefix),
                 self._ports,
                 base_environment(),
             ),

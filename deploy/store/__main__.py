@@ -110,6 +110,8 @@ def _read(kind: type[Settings]) -> Settings:
         prefix = kind.model_config.get("env_prefix", "")
         problems = [
             f"{prefix}{'.'.join(str(step) for step in problem['loc'])}".upper() + f": {problem['msg']}"
+            if problem["loc"]
+            else problem["msg"].removeprefix("Value error, ")
             for problem in error.errors(include_input=False, include_url=False)
         ]
         raise InvalidRequest(f"Set these environment variables: {'; '.join(problems)}") from error

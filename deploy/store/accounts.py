@@ -18,6 +18,7 @@ class Accounts:
 
     def __init__(self, settings: StoreSettings) -> None:
         self._settings = settings
+        self.bucket_prefix = settings.bucket_prefix
         self._admin: MinioAdmin = connect_admin(settings)
         with explained("Reading MinIO's accounts"):
             self._users: dict[str, dict[str, Any]] = json.loads(self._admin.user_list())

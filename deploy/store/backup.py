@@ -23,7 +23,7 @@ from assay_shared.errors import Conflict, InvalidRequest, NotFound
 from assay_shared.ids import utc_now
 from assay_shared.keys import IMAGES, LIVE, MODELS, QUARANTINE, UPLOADS
 from assay_shared.settings import StoreSettings
-from assay_shared.storage import ObjectStore, StoredObject, connect
+from assay_shared.storage import ObjectStore, StoredObject
 from deploy.store.accounts import Accounts
 from deploy.store.archive import CHUNK, ArchiveWriter
 from deploy.store.brand_accounts import list_credentials
@@ -56,7 +56,7 @@ def back_up_objects(settings: StoreSettings, path: Path) -> int:
     with _made(path) as file, _made(index) as lines:
         store, archive, stored = ObjectStore(settings), ArchiveWriter(file), 0
         wanted = ((found, FIRST) for bucket in AHEAD for found in _list(store, bucket))
-        for entry in add_objects(archive, connect(settings), wanted):
+        for entry in add_objects(archive, settings, wanted):
             lines.write(dump(entry) + b"\n")
             stored += 1
         lines.write(orjson.dumps({"end": archive.close()}) + b"\n")
@@ -88,7 +88,7 @@ def finish_backup(settings: StoreSettings, path: Path, database_dump: Path | Non
                     else:
                         yield found, CHANGED if before else FIRST
 
-        objects.extend(add_objects(archive, connect(settings), wanted()))
+        objects.extend(add_objects(archive, settings, wanted()))
         objects.sort(key=lambda entry: (entry.bucket, entry.key))
         accounts = list_credentials(Accounts(settings))
         manifest = Manifest(FORMAT, created, count(objects), accounts, files, objects)

@@ -1,4 +1,4 @@
-"""A brand's own S3 credentials, for bulk uploads into `uploads/{brand}/`."""
+"""A brand's own S3 credentials at MinIO, for bulk uploads into `uploads/{brand}/`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SLUG: TypeAdapter[str] = TypeAdapter(Slug)
 
 @dataclass(frozen=True)
 class BrandCredentials:
-    """What a brand puts into its S3 client; shown once."""
+    """What a brand puts into its S3 client; shown once. `bucket` is what the store calls it."""
 
     brand: str
     access_key: str
@@ -51,7 +51,8 @@ def add_credentials(
     taken = set(accounts.names())
     access_key = next(key for key in iter(lambda: f"{brand}.{secrets.token_hex(4)}", "") if key not in taken)
     restore_credentials(accounts, master, access_key, listing=listing)
-    return BrandCredentials(brand, access_key, derive_secret(master, access_key), UPLOADS, f"{brand}/")
+    secret, bucket = derive_secret(master, access_key), settings.name_bucket(UPLOADS)
+    return BrandCredentials(brand, access_key, secret, bucket, f"{brand}/")
 
 
 def restore_credentials(
@@ -60,7 +61,7 @@ def restore_credentials(
     """Makes the account of this access key, with the secret it always has; a line for each change."""
     brand = brand_of(access_key)
     secret = SecretStr(derive_secret(master, access_key))
-    policy = brand_policy(brand, listing=listing)
+    policy = brand_policy(brand, listing=listing, bucket_prefix=accounts.bucket_prefix)
     return accounts.ensure(access_key, secret, policy_name(brand), policy)
 
 
@@ -83,10 +84,12 @@ def remove_credentials(accounts: Accounts, access_key: str) -> None:
 def update_policies(accounts: Accounts, *, listing: bool) -> list[str]:
     """Brings the policies of all brands that have credentials up to date; a line for each change."""
     brands = sorted({brand_of(key) for key in list_credentials(accounts)})
+    prefix = accounts.bucket_prefix
+    policies = {brand: brand_policy(brand, listing=listing, bucket_prefix=prefix) for brand in brands}
     return [
         line
-        for brand in brands
-        for line in accounts.ensure_policy(policy_name(brand), brand_policy(brand, listing=listing))
+        for brand, policy in policies.items()
+        for line in accounts.ensure_policy(policy_name(brand), policy)
     ]
 
 

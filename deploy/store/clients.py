@@ -10,12 +10,11 @@ from urllib.parse import urlsplit
 
 import urllib3
 from minio import Minio, MinioAdmin
-from minio.credentials.providers import StaticProvider
 from minio.error import MinioAdminException, MinioException, S3Error
 
 from assay_shared.errors import NotAuthenticated, StoreUnavailable
 from assay_shared.settings import StoreSettings
-from assay_shared.storage import connect, make_pool
+from assay_shared.storage import connect, make_credentials, make_pool
 
 WRONG_KEYS = {"InvalidAccessKeyId", "SignatureDoesNotMatch"}
 
@@ -25,7 +24,7 @@ def connect_admin(settings: StoreSettings) -> MinioAdmin:
     url = urlsplit(settings.endpoint)
     return MinioAdmin(
         endpoint=url.netloc,
-        credentials=StaticProvider(settings.access_key, settings.secret_key.get_secret_value()),
+        credentials=make_credentials(settings),
         region=settings.region,
         secure=url.scheme == "https",
         http_client=make_pool(settings),

@@ -11,7 +11,8 @@ import urllib3
 from minio import Minio
 
 from assay_shared.errors import NotFound, StoreUnavailable
-from assay_shared.storage import ABSENT, StoredObject
+from assay_shared.settings import StoreSettings
+from assay_shared.storage import ABSENT, StoredObject, connect
 from deploy.store.archive import ArchiveWriter, member_name
 from deploy.store.clients import explained
 from deploy.store.manifest import ObjectEntry
@@ -20,6 +21,12 @@ from deploy.store.parallel import in_order
 SMALL = 4 << 20
 """Objects of up to this many bytes are fetched ahead into memory, 16 at most."""
 ATTEMPTS = 3
+
+
+@dataclass(frozen=True)
+class _Client:
+    minio: Minio
+    settings: StoreSettings
 
 
 @dataclass(frozen=True)
@@ -40,13 +47,14 @@ class _Body:
 
 
 def add_objects(
-    archive: ArchiveWriter, client: Minio, objects: Iterable[tuple[StoredObject, str]]
+    archive: ArchiveWriter, settings: StoreSettings, objects: Iterable[tuple[StoredObject, str]]
 ) -> Iterator[ObjectEntry]:
     """Appends objects, each with the folder of its member; gives an entry for each that is still there.
 
     Content types are kept; other metadata that a foreign client may have set is not: Assay uses none.
     Raises StoreUnavailable with the object's name.
     """
+    client = _Client(connect(settings), settings)
 
     def fetch(item: tuple[StoredObject, str]) -> tuple[StoredObject, str, _Head | None, bytes | None]:
         found, folder = item
@@ -82,7 +90,7 @@ def add_objects(
         )
 
 
-def _add_large(archive: ArchiveWriter, client: Minio, found: StoredObject, name: str) -> tuple[_Head, str]:
+def _add_large(archive: ArchiveWriter, client: _Client, found: StoredObject, name: str) -> tuple[_Head, str]:
     """Streams an object; a connection that breaks hours into a backup must not end it."""
     attempt = 1
     while True:
@@ -98,11 +106,11 @@ def _add_large(archive: ArchiveWriter, client: Minio, found: StoredObject, name:
 
 
 @contextmanager
-def _opened(client: Minio, found: StoredObject) -> Iterator[tuple[_Head, _Body]]:
+def _opened(client: _Client, found: StoredObject) -> Iterator[tuple[_Head, _Body]]:
     """An object as it is now, which may be another than the one that was listed."""
     with explained(f"Reading {found.bucket}/{found.key}"):
         try:
-            response = client.get_object(found.bucket, found.key)
+            response = client.minio.get_object(client.settings.name_bucket(found.bucket), found.key)
         except Exception as error:
             if getattr(error, "code", None) in ABSENT:
                 raise NotFound(f"There is no object {found.bucket}/{found.key}") from error
@@ -122,11 +130,13 @@ def _opened(client: Minio, found: StoredObject) -> Iterator[tuple[_Head, _Body]]
         response.release_conn()
 
 
-def _find_part_size(client: Minio, found: StoredObject) -> int | None:
+def _find_part_size(client: _Client, found: StoredObject) -> int | None:
     """The size of an object's first part: with the same parts, a restored object has the same etag."""
     with explained(f"Reading {found.bucket}/{found.key}"):
         try:
-            return client.stat_object(found.bucket, found.key, extra_query_params={"partNumber": "1"}).size
+            return client.minio.stat_object(
+                client.settings.name_bucket(found.bucket), found.key, extra_query_params={"partNumber": "1"}
+            ).size
         except Exception as error:
             if getattr(error, "code", None) in ABSENT:
                 return None

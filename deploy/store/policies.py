@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from assay_shared.keys import IMAGES, KEPT_PICTURES, LIVE, MODELS, QUARANTINE, UPLOADS
+from assay_shared.keys import BUCKETS, KEPT_PICTURES, UPLOADS, name_bucket
 
 Statement = dict[str, Any]
 Policy = dict[str, Any]
@@ -28,33 +28,34 @@ FIND_BUCKETS: Statement = {
 """`ObjectStore.check()` lists the buckets."""
 
 
-def service_policies() -> dict[str, Policy]:
-    """The policy of each service."""
+def service_policies(bucket_prefix: str) -> dict[str, Policy]:
+    """The policy of each service, in a store whose buckets have this prefix."""
+    uploads, images, quarantine, models, live = (name_bucket(bucket, bucket_prefix) for bucket in BUCKETS)
     registry = [
         FIND_BUCKETS,
-        _list(UPLOADS, IMAGES, MODELS, LIVE),
-        _allow(READ, UPLOADS, IMAGES, MODELS, LIVE),
-        _allow(WRITE, UPLOADS, IMAGES, QUARANTINE, LIVE),
-        _allow(DELETE, UPLOADS, IMAGES, QUARANTINE),
+        _list(uploads, images, models, live),
+        _allow(READ, uploads, images, models, live),
+        _allow(WRITE, uploads, images, quarantine, live),
+        _allow(DELETE, uploads, images, quarantine),
     ]
     ingest = [
         FIND_BUCKETS,
-        _list(UPLOADS, IMAGES, MODELS),
-        _allow(READ, UPLOADS, IMAGES, MODELS),
-        _allow(WRITE, UPLOADS, IMAGES, QUARANTINE),
-        _allow(DELETE, UPLOADS, QUARANTINE),
+        _list(uploads, images, models),
+        _allow(READ, uploads, images, models),
+        _allow(WRITE, uploads, images, quarantine),
+        _allow(DELETE, uploads, quarantine),
     ]
     trainer = [
         FIND_BUCKETS,
-        _list(IMAGES, MODELS, LIVE),
-        _allow(READ, IMAGES, MODELS, LIVE),
-        _allow(WRITE, MODELS),
+        _list(images, models, live),
+        _allow(READ, images, models, live),
+        _allow(WRITE, models),
         # Old checkpoints are all that it deletes.
-        {"Effect": "Allow", "Action": DELETE, "Resource": [_arn(f"{MODELS}/*/training/*")]},
+        {"Effect": "Allow", "Action": DELETE, "Resource": [_arn(f"{models}/*/training/*")]},
     ]
-    reader = [_list(LIVE), _allow(READ, LIVE)]
+    reader = [_list(live), _allow(READ, live)]
     # The pictures that brands keep go to ingest by the upload that is reserved for them.
-    keeper = {"Effect": "Allow", "Action": WRITE, "Resource": [_arn(f"{UPLOADS}/*/{KEPT_PICTURES}/*")]}
+    keeper = {"Effect": "Allow", "Action": WRITE, "Resource": [_arn(f"{uploads}/*/{KEPT_PICTURES}/*")]}
     return {
         "registry": _policy(registry),
         "ingest": _policy(ingest),
@@ -64,19 +65,20 @@ def service_policies() -> dict[str, Policy]:
     }
 
 
-def brand_policy(brand: str, *, listing: bool) -> Policy:
+def brand_policy(brand: str, *, listing: bool, bucket_prefix: str) -> Policy:
     """What a brand's own credentials may do: read and write `uploads/{brand}/*`, but for the reserved upload:
     what lies there was not sanitised yet, and other people took it.
 
     `listing` adds ListBucket under `{brand}/`; see `BrandListing` for when that is safe.
     """
+    uploads = name_bucket(UPLOADS, bucket_prefix)
     statements: list[Statement] = [
-        {"Effect": "Allow", "Action": ["s3:GetBucketLocation"], "Resource": [_arn(UPLOADS)]},
-        {"Effect": "Allow", "Action": [*READ, *WRITE], "Resource": [_arn(f"{UPLOADS}/{brand}/*")]},
+        {"Effect": "Allow", "Action": ["s3:GetBucketLocation"], "Resource": [_arn(uploads)]},
+        {"Effect": "Allow", "Action": [*READ, *WRITE], "Resource": [_arn(f"{uploads}/{brand}/*")]},
         {
             "Effect": "Deny",
             "Action": [*READ, *WRITE],
-            "Resource": [_arn(f"{UPLOADS}/{brand}/{KEPT_PICTURES}/*")],
+            "Resource": [_arn(f"{uploads}/{brand}/{KEPT_PICTURES}/*")],
         },
     ]
     if listing:
@@ -90,7 +92,7 @@ def brand_policy(brand: str, *, listing: bool) -> Policy:
             {
                 "Effect": "Allow",
                 "Action": ["s3:ListBucket"],
-                "Resource": [_arn(UPLOADS)],
+                "Resource": [_arn(uploads)],
                 "Condition": condition,
             }
         )

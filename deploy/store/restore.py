@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 from minio import Minio
 from minio.datatypes import Object
@@ -56,18 +57,19 @@ def restore_objects(
     ObjectStore(settings).make_buckets(BUCKETS)
     for bucket in BUCKETS:
         wanted = {entry.key: entry for entry in backup.manifest.objects if entry.bucket == bucket}
-        plan = _make_plan(client, bucket, wanted)
+        name = settings.name_bucket(bucket)
+        plan = _make_plan(client, name, wanted)
         deleted = sum(1 for _ in in_order(lambda version: _delete(client, version), plan.delete))
-        put = sum(1 for _ in in_order(lambda entry: _put(client, backup, entry), plan.put))
+        put = sum(1 for _ in in_order(partial(_put, client, backup, name), plan.put))
         yield f"bucket {bucket}: {put} put, {deleted} deleted, {plan.kept} kept"
     for access_key in backup.manifest.brand_access_keys:
         yield from restore_credentials(accounts, master, access_key, listing=listing)
 
 
-def _make_plan(client: Minio, bucket: str, wanted: dict[str, ObjectEntry]) -> _Plan:
+def _make_plan(client: Minio, name: str, wanted: dict[str, ObjectEntry]) -> _Plan:
     plan, missing = _Plan(), dict(wanted)
-    with explained(f"Listing bucket {bucket}"):
-        for version in client.list_objects(bucket, recursive=True, include_version=True):
+    with explained(f"Listing bucket {name}"):
+        for version in client.list_objects(name, recursive=True, include_version=True):
             entry = wanted.get(version.object_name or "")
             if entry is not None and _is_current(version, entry):
                 plan.kept += 1
@@ -89,12 +91,12 @@ def _delete(client: Minio, version: Object) -> None:
         client.remove_object(version.bucket_name, version.object_name or "", version_id=version.version_id)
 
 
-def _put(client: Minio, backup: Backup, entry: ObjectEntry) -> None:
+def _put(client: Minio, backup: Backup, name: str, entry: ObjectEntry) -> None:
     with MemberReader(backup.path, backup.members[entry.member]) as source:
         reader = HashingReader(source)
         with explained(f"Writing {entry.bucket}/{entry.key}"):
             client.put_object(
-                entry.bucket,
+                name,
                 entry.key,
                 reader,  # type: ignore[arg-type]
                 entry.size,
@@ -104,7 +106,7 @@ def _put(client: Minio, backup: Backup, entry: ObjectEntry) -> None:
             )
     if reader.sha256() != entry.sha256:
         with explained(f"Deleting {entry.bucket}/{entry.key}"):
-            client.remove_object(entry.bucket, entry.key)
+            client.remove_object(name, entry.key)
         raise ArchiveDamaged(
             f"{backup.path}: member {entry.member!r} is damaged: its SHA-256 is not the manifest's; "
             f"the object {entry.bucket}/{entry.key} was left out"

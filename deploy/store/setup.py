@@ -33,14 +33,15 @@ def set_up(
     client = connect(settings)
     wait_until_ready(client, settings.endpoint)
     yield from _make_buckets(settings, client)
-    with explained(f"Setting up bucket {LIVE}"):
-        yield from _keep_versions(client)
-        yield from _expire_versions(client)
-    for bucket, suffix in ((UPLOADS, ""), (MODELS, "model.json")):
+    live, uploads, models = (settings.name_bucket(bucket) for bucket in (LIVE, UPLOADS, MODELS))
+    with explained(f"Setting up bucket {live}"):
+        yield from _keep_versions(client, live)
+        yield from _expire_versions(client, live)
+    for bucket, suffix in ((uploads, ""), (models, "model.json")):
         with explained(f"Setting up the events of bucket {bucket}"):
             yield from _notify(client, settings.region, bucket, suffix if notify else None)
     accounts = Accounts(settings)
-    policies = service_policies()
+    policies = service_policies(settings.bucket_prefix)
     for service, secret in service_secrets.by_service().items():
         name = f"assay-{service}"
         yield from accounts.ensure(name, secret, name, policies[service])
@@ -50,18 +51,18 @@ def set_up(
 def _make_buckets(settings: StoreSettings, client: Minio) -> Iterator[str]:
     with explained("Listing the buckets"):
         known = {bucket.name for bucket in client.list_buckets()}
-    missing = tuple(bucket for bucket in BUCKETS if bucket not in known)
+    missing = tuple(bucket for bucket in BUCKETS if settings.name_bucket(bucket) not in known)
     ObjectStore(settings).make_buckets(missing)
-    yield from (f"bucket {bucket}: made" for bucket in missing)
+    yield from (f"bucket {settings.name_bucket(bucket)}: made" for bucket in missing)
 
 
-def _keep_versions(client: Minio) -> Iterator[str]:
-    if client.get_bucket_versioning(LIVE).status != ENABLED:
-        client.set_bucket_versioning(LIVE, VersioningConfig(ENABLED))
-        yield f"bucket {LIVE}: versioning enabled"
+def _keep_versions(client: Minio, live: str) -> Iterator[str]:
+    if client.get_bucket_versioning(live).status != ENABLED:
+        client.set_bucket_versioning(live, VersioningConfig(ENABLED))
+        yield f"bucket {live}: versioning enabled"
 
 
-def _expire_versions(client: Minio) -> Iterator[str]:
+def _expire_versions(client: Minio, live: str) -> Iterator[str]:
     # There is no rule for uploads in parts that were never completed: MinIO refuses
     # AbortIncompleteMultipartUpload, alone, and drops it beside others. It removes them by itself after a
     # day (`api stale_uploads_expiry=24h`, looked for every 6 hours).
@@ -76,9 +77,9 @@ def _expire_versions(client: Minio) -> Iterator[str]:
             )
         ]
     )
-    if _lifecycle_terms(client.get_bucket_lifecycle(LIVE)) != _lifecycle_terms(wanted):
-        client.set_bucket_lifecycle(LIVE, wanted)
-        yield f"bucket {LIVE}: versions are kept for {KEPT_VERSIONS_DAYS} days"
+    if _lifecycle_terms(client.get_bucket_lifecycle(live)) != _lifecycle_terms(wanted):
+        client.set_bucket_lifecycle(live, wanted)
+        yield f"bucket {live}: versions are kept for {KEPT_VERSIONS_DAYS} days"
 
 
 def _lifecycle_terms(config: LifecycleConfig | None) -> list[tuple[object, ...]]:

@@ -8,7 +8,8 @@ from pydantic import BaseModel, ConfigDict
 class ObjectCreated(BaseModel):
     """One object has arrived in a bucket, whatever told of it: MinIO, AWS S3, or the reconcile scan.
 
-    Every effect of it is idempotent by (bucket, key, etag). `sequencer` orders events of one key
+    `bucket` is Assay's own name of it; as read from a notification, the store's. Every effect of it is
+    idempotent by (bucket, key, etag). `sequencer` orders events of one key
     (hex, compare left-padded); the scan has none.
     """
 

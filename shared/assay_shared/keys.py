@@ -11,9 +11,22 @@ QUARANTINE = "quarantine"
 MODELS = "models"
 LIVE = "live"
 BUCKETS = (UPLOADS, IMAGES, QUARANTINE, MODELS, LIVE)
+"""Assay's own names of its buckets. What they are called in a store: `name_bucket`."""
 KEPT_PICTURES = "kept-pictures"
 """The upload of each brand that is reserved for pictures of verifications: the verify API writes there, and
 nobody else."""
+
+
+def name_bucket(bucket: str, prefix: str) -> str:
+    """What a bucket is called in a store: one of Assay's has the store's prefix (`S3_BUCKET_PREFIX`) before
+    its name, any other its own name."""
+    return prefix + bucket if bucket in BUCKETS else bucket
+
+
+def read_bucket(name: str, prefix: str) -> str | None:
+    """Assay's own name of a bucket that a store calls so; None for a bucket that is none of Assay's."""
+    bucket = name.removeprefix(prefix)
+    return bucket if name.startswith(prefix) and bucket in BUCKETS else None
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ import orjson
 import urllib3
 from minio import Minio
 from minio.commonconfig import CopySource
+from minio.credentials.credentials import Credentials
+from minio.credentials.providers import IamAwsProvider, Provider, StaticProvider
 from minio.deleteobjects import DeleteObject
 from minio.error import MinioException, S3Error
 
@@ -35,16 +38,45 @@ class StoredObject:
 
 
 def connect(settings: StoreSettings) -> Minio:
-    """The `minio` client itself, for what `ObjectStore` has no words for; its timeouts are the settings'."""
+    """The `minio` client itself, for what `ObjectStore` has no words for; its timeouts are the settings'. It
+    calls buckets as the store does: `settings.name_bucket`."""
     url = urlsplit(settings.endpoint)
     return Minio(
         url.netloc,
-        access_key=settings.access_key,
-        secret_key=settings.secret_key.get_secret_value(),
+        credentials=make_credentials(settings),
         secure=url.scheme == "https",
         region=settings.region,
         http_client=make_pool(settings),
     )
+
+
+def make_credentials(settings: StoreSettings) -> Provider:
+    """The settings' keys, or without any those of the role that this machine has in AWS."""
+    if settings.access_key:
+        return StaticProvider(settings.access_key, settings.secret_key.get_secret_value())
+    return RoleProvider(make_pool(settings))
+
+
+class RoleProvider(Provider):
+    """Keys that AWS lends this machine or container for its role, fetched anew before they are over.
+
+    Raises StoreUnavailable where there is no role. Safe to share between threads.
+    """
+
+    def __init__(self, pool: urllib3.PoolManager) -> None:
+        self._provider = IamAwsProvider(http_client=pool)
+        self._lock = threading.Lock()
+
+    def retrieve(self) -> Credentials:
+        """The keys of now."""
+        try:
+            with self._lock:
+                return self._provider.retrieve()
+        except (ValueError, LookupError, OSError, urllib3.exceptions.HTTPError) as error:
+            raise StoreUnavailable(
+                f"AWS gives this machine no keys for its role: {error}. Attach an instance profile and allow "
+                "containers to ask for it (hop limit 2), or set S3_ACCESS_KEY and S3_SECRET_KEY"
+            ) from error
 
 
 def make_pool(settings: StoreSettings) -> urllib3.PoolManager:
@@ -60,13 +92,19 @@ def make_pool(settings: StoreSettings) -> urllib3.PoolManager:
 
 
 class ObjectStore:
-    """The five buckets. All calls block; safe to share between threads.
+    """The five buckets, by Assay's own names, whatever prefix they have in the store; other buckets by
+    theirs. All calls block; safe to share between threads.
 
     Raises NotFound for what is not there and StoreUnavailable for anything that the store does wrong.
     """
 
     def __init__(self, settings: StoreSettings) -> None:
         self._client = connect(settings)
+        self._settings = settings
+
+    def name_bucket(self, bucket: str) -> str:
+        """What a bucket is called in the store, such as for an `s3://` address."""
+        return self._settings.name_bucket(bucket)
 
     def put(
         self, bucket: str, key: str, data: bytes, content_type: str = "application/octet-stream"
@@ -84,7 +122,9 @@ class ObjectStore:
     ) -> StoredObject:
         """Stores `size` bytes read from a stream."""
         with _translated(bucket, key):
-            done = self._client.put_object(bucket, key, stream, size, content_type=content_type)
+            done = self._client.put_object(
+                self.name_bucket(bucket), key, stream, size, content_type=content_type
+            )
         return StoredObject(bucket, key, (done.etag or "").strip('"'), size)
 
     def put_file(
@@ -114,7 +154,7 @@ class ObjectStore:
     def open(self, bucket: str, key: str) -> Iterator[urllib3.BaseHTTPResponse]:
         """A readable stream of an object; `.stream(n)` gives chunks."""
         with _translated(bucket, key):
-            response = self._client.get_object(bucket, key)
+            response = self._client.get_object(self.name_bucket(bucket), key)
             try:
                 yield response
             finally:
@@ -134,7 +174,7 @@ class ObjectStore:
         """What the store says of an object, or None when there is none."""
         try:
             with _translated(bucket, key):
-                found = self._client.stat_object(bucket, key)
+                found = self._client.stat_object(self.name_bucket(bucket), key)
         except NotFound:
             return None
         return StoredObject(bucket, key, (found.etag or "").strip('"'), found.size or 0)
@@ -145,7 +185,7 @@ class ObjectStore:
         """All objects under a prefix, by key; without `recursive` also the folders, with a closing slash."""
         with _translated(bucket, prefix):
             for found in self._client.list_objects(
-                bucket, prefix=prefix, recursive=recursive, start_after=after
+                self.name_bucket(bucket), prefix=prefix, recursive=recursive, start_after=after
             ):
                 key = found.object_name or ""
                 yield StoredObject(bucket, key, (found.etag or "").strip('"'), found.size or 0)
@@ -153,26 +193,28 @@ class ObjectStore:
     def copy(self, source: tuple[str, str], target: tuple[str, str]) -> None:
         """Copies an object inside the store, from (bucket, key) to (bucket, key)."""
         with _translated(*source):
-            self._client.copy_object(target[0], target[1], CopySource(source[0], source[1]))
+            self._client.copy_object(
+                self.name_bucket(target[0]), target[1], CopySource(self.name_bucket(source[0]), source[1])
+            )
 
     def delete(self, bucket: str, key: str) -> None:
         """Deletes an object; one that is not there is no error."""
         with _translated(bucket, key):
-            self._client.remove_object(bucket, key)
+            self._client.remove_object(self.name_bucket(bucket), key)
 
     def delete_prefix(self, bucket: str, prefix: str) -> None:
         """Deletes every object under a prefix."""
         names = [DeleteObject(found.key) for found in self.list(bucket, prefix)]
         with _translated(bucket, prefix):
-            for error in self._client.remove_objects(bucket, names):
+            for error in self._client.remove_objects(self.name_bucket(bucket), names):
                 raise StoreUnavailable(f"{bucket}/{error.name} cannot be deleted: {error.message}")
 
     def make_buckets(self, buckets: tuple[str, ...]) -> None:
         """Makes the buckets that are missing."""
         for bucket in buckets:
             with _translated(bucket, ""):
-                if not self._client.bucket_exists(bucket):
-                    self._client.make_bucket(bucket)
+                if not self._client.bucket_exists(self.name_bucket(bucket)):
+                    self._client.make_bucket(self.name_bucket(bucket))
 
     def check(self) -> None:
         """Raises StoreUnavailable unless the store answers."""

@@ -20,6 +20,8 @@ from tests.support.stack import PHOTO_SIZE, PHOTOS, QUICK, TINY_OPTIONS, new_bra
 from tests.support.waiting import wait_until
 
 BUCKET = "acme-assay"
+BUCKET_PREFIX = "acme-"
+"""Of the box's own store: nothing on the way may know its buckets' names by heart."""
 IMAGES = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/assay"
 pytestmark = pytest.mark.timeout(600)
 
@@ -76,7 +78,9 @@ def open_stack(folder: Path, amazon: Amazon, training: str, inference: str) -> S
     overrides = {name: dict(given) for name, given in QUICK.items()}
     overrides["trainer"] = {**amazon.environment, "ASSAY_TRAINING_BACKEND": training}
     overrides["inference"] |= {**amazon.environment, "ASSAY_INFERENCE_BACKEND": inference}
-    return Stack(folder, reconcile_seconds=0.5, usual_ports=False, overrides=overrides)
+    return Stack(
+        folder, reconcile_seconds=0.5, usual_ports=False, overrides=overrides, bucket_prefix=BUCKET_PREFIX
+    )
 
 
 def teach(client: BrandClient, first: int) -> str:

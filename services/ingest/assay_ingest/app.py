@@ -31,6 +31,7 @@ def create_app(settings: IngestSettings | None = None) -> FastAPI:
     """The application; settings come from the environment unless given."""
     settings = settings or get_settings()
     token = settings.webhook_token.get_secret_value()
+    bucket_prefix = settings.store.bucket_prefix
     clients = make_clients(settings)
     reconciler = Reconciler(clients)
     meter = QueueMeter(settings.broker_url.get_secret_value())
@@ -55,7 +56,9 @@ def create_app(settings: IngestSettings | None = None) -> FastAPI:
             raise NotAuthenticated("Send the webhook's token as `Authorization: Bearer TOKEN`")
         body = await _read_body(request)
         request_id = logs.current_request_id()
-        queued = await anyio.to_thread.run_sync(accept_notification, clients.queue, body, request_id)
+        queued = await anyio.to_thread.run_sync(
+            accept_notification, clients.queue, body, request_id, bucket_prefix
+        )
         return {"queued": queued}
 
     return app

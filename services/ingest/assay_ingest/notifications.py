@@ -9,7 +9,7 @@ from assay_ingest.objects import parse_model_key
 from assay_shared import logs
 from assay_shared.errors import InvalidRequest
 from assay_shared.events import ObjectCreated
-from assay_shared.keys import MODELS, UPLOADS
+from assay_shared.keys import MODELS, UPLOADS, read_bucket
 from assay_shared.queue import INGEST_OBJECT, MODEL_ARRIVED, DeadLetter, TaskQueue
 
 READ_NOTIFICATION = "assay.ingest.read_notification"
@@ -18,9 +18,9 @@ READ_NOTIFICATION = "assay.ingest.read_notification"
 log = logs.get_logger(__name__)
 
 
-def accept_notification(queue: TaskQueue, body: bytes, request_id: str) -> int:
+def accept_notification(queue: TaskQueue, body: bytes, request_id: str, bucket_prefix: str) -> int:
     """Queues a task for every object that the body tells of and gives their number; when this returns, the
-    broker has them. Raises BrokerUnavailable."""
+    broker has them. `bucket_prefix` is the store's. Raises BrokerUnavailable."""
     try:
         events = read_events(body)
     except InvalidRequest as error:
@@ -29,22 +29,38 @@ def accept_notification(queue: TaskQueue, body: bytes, request_id: str) -> int:
         text = body.decode("utf-8", errors="backslashreplace")
         queue.bury(DeadLetter.of(READ_NOTIFICATION, {"body": text}, error))
         return 0
-    return send_events(queue, events, request_id)
+    return send_events(queue, events, request_id, bucket_prefix)
 
 
-def send_events(queue: TaskQueue, events: list[ObjectCreated], request_id: str) -> int:
-    """Queues the task of each event that concerns Assay; gives their number. Raises BrokerUnavailable."""
+def send_events(queue: TaskQueue, told: list[ObjectCreated], request_id: str, bucket_prefix: str) -> int:
+    """Queues the task of each event that concerns Assay; gives their number. The buckets of `told` are called
+    as in the store, those of the tasks as in Assay. Raises BrokerUnavailable."""
     sent = 0
-    for event in events:
-        task = task_for(event)
-        if task is None:
+    for event in told:
+        own = take_own(event, bucket_prefix)
+        task = task_for(own) if own else None
+        if own is None or task is None:
             metrics.EVENTS.labels("ignored").inc()
             continue
-        named = event if event.request_id else event.model_copy(update={"request_id": request_id})
+        named = own if own.request_id else own.model_copy(update={"request_id": request_id})
         queue.send(task, named.model_dump(mode="json"))
         metrics.EVENTS.labels("queued").inc()
         sent += 1
     return sent
+
+
+def take_own(event: ObjectCreated, bucket_prefix: str) -> ObjectCreated | None:
+    """The event with Assay's own name of its bucket; None, and a line in the log, for another's bucket."""
+    bucket = read_bucket(event.bucket, bucket_prefix)
+    if bucket is None:
+        log.warning(
+            "event of a bucket that is none of ours, left alone",
+            bucket=event.bucket,
+            bucket_prefix=bucket_prefix,
+            key=event.key,
+        )
+        return None
+    return event.model_copy(update={"bucket": bucket})
 
 
 def task_for(event: ObjectCreated) -> str | None:

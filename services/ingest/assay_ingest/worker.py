@@ -65,7 +65,8 @@ def handle_model(task: Task, argument: dict[str, Any]) -> None:
 def handle_notification(task: Task, argument: dict[str, Any]) -> None:
     """Reads a notification that the web service could not read: a dead letter that a person sends again."""
     try:
-        send_events(get_clients().queue, read_events(argument["body"]), logs.new_request_id())
+        prefix = get_settings().store.bucket_prefix
+        send_events(get_clients().queue, read_events(argument["body"]), logs.new_request_id(), prefix)
     except Exception as error:
         raise _next_step(task, argument, error) from error
 

@@ -9,7 +9,6 @@ from assay_trainer.backend import TrainingBackend
 from assay_trainer.local_backend import LocalBackend
 from assay_trainer.orphans import OrphanSweep
 from assay_trainer.sagemaker_backend import SageMakerBackend
-from assay_trainer.sagemaker_data import is_amazon
 from assay_trainer.sagemaker_events import EventQueue
 from assay_trainer.sagemaker_settings import SettingsMissing, TrainingJobSettings, read_job_settings
 from assay_trainer.settings import TrainerSettings
@@ -66,7 +65,7 @@ class Backends:
             self.store,
             jobs,
             self._settings.pretrained_weights,
-            reads_store=is_amazon(self._settings.store.endpoint) if reads_store is None else reads_store,
+            reads_store=self._settings.store.is_amazon if reads_store is None else reads_store,
             events=events,
         )
         self._threads = [OrphanSweep(backend.clients, registry), *([events] if events else [])]

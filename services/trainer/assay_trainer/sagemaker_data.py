@@ -50,9 +50,8 @@ class JobData:
         if is_over():
             return None
         names = [f"{item.sha256}.{item.extension}" for item in lease.dataset.items]
-        prefix = (
-            f"s3://{keys.IMAGES}/{lease.brand}/" if reads_store else self._places.uri(self._places.images)
-        )
+        images = self._store.name_bucket(keys.IMAGES)
+        prefix = f"s3://{images}/{lease.brand}/" if reads_store else self._places.uri(self._places.images)
         self._put(self._places.input + DATASET_FILE, lease.dataset.model_dump_json().encode())
         weights = find_base_weights(pretrained_weights, self._store, work)
         if weights is not None:
@@ -167,9 +166,3 @@ class JobData:
     def _put(self, key: str, data: bytes) -> None:
         with naming(f"writing {self._places.uri(key)}"):
             self._s3.put_object(Bucket=self._places.bucket, Key=key, Body=data, **self._encryption)
-
-
-def is_amazon(endpoint: str) -> bool:
-    """Whether an object store's address is Amazon S3's."""
-    host = endpoint.partition("://")[2].partition("/")[0].partition(":")[0]
-    return host.endswith((".amazonaws.com", ".amazonaws.com.cn"))

@@ -14,8 +14,9 @@ import pytest
 from minio.error import S3Error
 
 from assay_shared.keys import BUCKETS, IMAGES, LIVE, MODELS, QUARANTINE, UPLOADS
+from assay_shared.storage import ObjectStore
 from deploy.store.clients import connect_admin
-from tests.integration.deploy.store_support import Content, Tool
+from tests.integration.deploy.store_support import SECRETS, Content, Tool
 
 ODD_KEYS = [
     "b/u/with space+plus%20percent%.jpg",
@@ -268,3 +269,37 @@ def test_phases_in_the_wrong_order_are_refused(tool: Tool, folder: Path) -> None
     tool.monkeypatch.setenv("S3_ENDPOINT", "http://127.0.0.1:9")
     assert "does not answer" in tool.refused("backup-objects", folder / "y.tar")
     assert not list(folder.glob("y.tar*"))
+
+
+def test_a_backup_is_restored_under_another_prefix(
+    tool: Tool, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(tool)
+    before, backup = tool.content(), back_up(tool, folder)
+    monkeypatch.setenv("S3_BUCKET_PREFIX", "acme-")
+    made = tool.do("setup")
+    assert made[:5] == [f"bucket acme-{bucket}: made" for bucket in BUCKETS]
+    tool.do("restore-objects", backup)
+    assert tool.content() == before  # the buckets without a prefix are somebody else's
+    moved = ObjectStore(tool.settings.model_copy(update={"bucket_prefix": "acme-"}))
+    restored = {
+        (found.bucket, found.key): moved.get(found.bucket, found.key)
+        for bucket in BUCKETS
+        for found in moved.list(bucket)
+    }
+    assert restored == {place: data for place, (data, _) in before.items()}
+    again = folder / "again"
+    again.mkdir()
+    for name in ("dump", "dotenv"):
+        (again / name).write_bytes((folder / name).read_bytes())
+    tool.do("check", back_up(tool, again))
+    assert tool.run("is-empty") == 1
+    user = tool.as_user("assay-engine", SECRETS["assay-engine"])
+    assert user.get_object("acme-live", "b/brand.json").data == b"{}"
+    with pytest.raises(S3Error, match="AccessDenied"):
+        user.get_object(LIVE, "b/brand.json")
+    key = json.loads(tool.do("brand-credentials", "add", "b")[0])
+    assert (key["bucket"], key["prefix"]) == ("acme-uploads", "b/")
+    tool.do("brand-credentials", "remove", key["access_key"])
+    monkeypatch.delenv("S3_BUCKET_PREFIX")
+    tool.do("setup")

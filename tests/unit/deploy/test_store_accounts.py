@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from assay_shared.errors import InvalidRequest
+from assay_shared.keys import BUCKETS
 from deploy.store import restore
 from deploy.store.brand_accounts import brand_of, check_slug, derive_secret, policy_name
 from deploy.store.errors import ArchiveDamaged
@@ -29,7 +30,7 @@ SLUGS = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", fullmatch=True)
 def test_the_brand_is_read_back_from_its_access_key(slug: str, number: int) -> None:
     check_slug(slug)
     assert brand_of(f"{slug}.{number:08x}") == slug
-    assert policy_name(slug) not in {f"assay-{service}" for service in service_policies()}
+    assert policy_name(slug) not in {f"assay-{service}" for service in service_policies("")}
 
 
 def test_a_secret_is_always_the_same_and_fits_minio() -> None:
@@ -50,7 +51,7 @@ def test_other_names_are_no_access_keys(key: str) -> None:
 
 
 def test_policies_are_compared_by_what_they_say() -> None:
-    policy = brand_policy("shoes", listing=True)
+    policy = brand_policy("shoes", listing=True, bucket_prefix="")
     turned = {
         "Statement": [
             {
@@ -62,8 +63,19 @@ def test_policies_are_compared_by_what_they_say() -> None:
         "Version": policy["Version"],
     }
     assert same_policy(policy, turned)
-    assert not same_policy(policy, brand_policy("shoe", listing=True))
-    assert not same_policy(policy, brand_policy("shoes", listing=False))
+    assert not same_policy(policy, brand_policy("shoe", listing=True, bucket_prefix=""))
+    assert not same_policy(policy, brand_policy("shoes", listing=False, bucket_prefix=""))
+
+
+def test_policies_name_the_buckets_of_the_store_and_no_others() -> None:
+    policies = [*service_policies("acme-").values(), brand_policy("b", listing=True, bucket_prefix="acme-")]
+    named = {
+        place.removeprefix("arn:aws:s3:::").partition("/")[0]
+        for policy in policies
+        for statement in policy["Statement"]
+        for place in statement.get("Resource", [])
+    }
+    assert named == {"*", *(f"acme-{bucket}" for bucket in BUCKETS)}
 
 
 def make_entry(**changes: Any) -> ObjectEntry:

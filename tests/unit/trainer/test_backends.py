@@ -26,7 +26,9 @@ def build(backend: str, endpoint: str = "http://127.0.0.1:1") -> Backends:
             "broker_url": "redis://127.0.0.1:1/0",
             "registry_url": "http://127.0.0.1:1",
             "training_backend": backend,
-            "store": StoreSettings(endpoint=endpoint, access_key="a", secret_key=SecretStr("s")),
+            "store": StoreSettings(
+                endpoint=endpoint, access_key="a", secret_key=SecretStr("s"), region="eu-west-1"
+            ),
         }
     )
     return Backends(settings, RegistryClient("http://127.0.0.1:1", "token"))

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from assay_shared.ids import new_id
 from assay_shared.wire import DatasetManifest, Lease, TrainingOptions
 from assay_trainer.sagemaker_contract import read_hyperparameters, write_hyperparameters
-from assay_trainer.sagemaker_data import is_amazon
 from assay_trainer.sagemaker_request import Places, find_run, make_request, name_job
 from assay_trainer.sagemaker_settings import SettingsMissing, TrainingJobSettings, read_job_settings
 from tests.support.sagemaker.platform import ROLE, find_problems
@@ -128,17 +127,3 @@ def test_settings_that_are_missing_are_named(monkeypatch: pytest.MonkeyPatch) ->
         read_job_settings()
     monkeypatch.setenv("ASSAY_SAGEMAKER_SPOT", "false")
     assert read_job_settings().training_seconds == 9000
-
-
-@pytest.mark.parametrize(
-    ("endpoint", "amazon"),
-    [
-        ("https://s3.eu-west-1.amazonaws.com", True),
-        ("https://s3.cn-north-1.amazonaws.com.cn:443/", True),
-        ("http://minio:9000", False),
-        ("https://amazonaws.com.example.org", False),
-        ("", False),
-    ],
-)
-def test_whether_the_store_is_amazons(endpoint: str, amazon: bool) -> None:
-    assert is_amazon(endpoint) is amazon
