@@ -29,6 +29,9 @@ class StoreSettings(BaseSettings):
     endpoint: str = Field(description="URL, such as http://minio:9000 or https://s3.eu-west-1.amazonaws.com")
     access_key: str = ""
     secret_key: SecretStr = SecretStr("")
+    session_token: SecretStr = Field(
+        default=SecretStr(""), description="with keys that AWS lends for a while"
+    )
     region: str = "us-east-1"
     bucket_prefix: str = Field(
         default="",

@@ -53,7 +53,8 @@ def connect(settings: StoreSettings) -> Minio:
 def make_credentials(settings: StoreSettings) -> Provider:
     """The settings' keys, or without any those of the role that this machine has in AWS."""
     if settings.access_key:
-        return StaticProvider(settings.access_key, settings.secret_key.get_secret_value())
+        secret, token = settings.secret_key.get_secret_value(), settings.session_token.get_secret_value()
+        return StaticProvider(settings.access_key, secret, token or None)
     return RoleProvider(make_pool(settings))
 
 

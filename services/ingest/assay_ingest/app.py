@@ -1,4 +1,5 @@
-"""The web service of `ingest`: takes bucket notifications and scans the inbox for what none told of.
+"""The web service of `ingest`: takes bucket notifications, by webhook or from a queue of AWS, and scans the
+inbox for what none told of.
 
 An answer of 2xx means that the broker has the task. MinIO's sender retries for ever and stops at the first
 answer that is not 2xx, so a body that cannot be read is kept as a dead letter and answered 2xx as well;
@@ -19,6 +20,7 @@ from assay_ingest.notifications import accept_notification
 from assay_ingest.queue_metrics import QueueMeter
 from assay_ingest.reconcile import Reconciler
 from assay_ingest.settings import IngestSettings, get_settings
+from assay_ingest.store_events import read_store_events
 from assay_shared import auth, logs
 from assay_shared.errors import NotAuthenticated, TooLarge
 from assay_shared.web import install_web
@@ -35,12 +37,17 @@ def create_app(settings: IngestSettings | None = None) -> FastAPI:
     clients = make_clients(settings)
     reconciler = Reconciler(clients)
     meter = QueueMeter(settings.broker_url.get_secret_value())
+    events = read_store_events(clients) if settings.store_events_queue_url else None
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         reconciler.start()
         meter.start()
+        if events is not None:
+            events.start()
         yield
+        if events is not None:
+            events.stop()
         meter.stop()
         reconciler.stop()
         clients.registry.close()

@@ -32,6 +32,10 @@ class IngestSettings(ServiceSettings, BrokerSettings, RegistryClientSettings):
     resend_seconds: float = Field(
         default=30.0, gt=0, description="before a scan sends an object again; doubles each time, up to 1 hour"
     )
+    store_events_queue_url: str = Field(
+        default="",
+        description="SQS queue to which AWS S3 tells of new objects, in the store's region; empty: none",
+    )
     worker_metrics_port: int = Field(
         default=0, ge=0, le=65535, description="where a worker serves its metrics; 0: nowhere"
     )
