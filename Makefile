@@ -4,7 +4,7 @@ PYTHON ?= $(shell for python in python3.11 python3 python3.12 python3.13; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 PY := .venv/bin/python
 SOURCES := shared services deploy tests bench
-OVERLAYS := gpu tls s3 observability hub worker sagemaker
+OVERLAYS := gpu tls s3 observability hub worker sagemaker aws-store
 
 # What is built is labelled with the commit.
 export ASSAY_REVISION ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)

@@ -13,7 +13,7 @@ case $file in
   *) file=$(pwd)/$file ;;
 esac
 [ ! -e "$file" ] || fail "$file is there already"
-{ running postgres && running minio; } || fail "the stack does not run; start it first: make up"
+{ running postgres && { ! has_minio || running minio; }; } || fail "the stack does not run; start it first: make up"
 folder=$(dirname "$file") name=$(basename "$file").partial
 mkdir -p "$folder"
 

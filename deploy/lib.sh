@@ -66,6 +66,13 @@ version_at_least() {
   [ "$(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n 1)" = "$2" ]
 }
 
+# has_minio: whether the store is this box's MinIO, and not AWS S3 (compose.aws-store.yml).
+has_minio() {
+  case $(get_env COMPOSE_FILE) in
+    *compose.aws-store.yml*) return 1 ;;
+  esac
+}
+
 # running SERVICE: whether a container of it runs.
 running() { [ -n "$(compose ps --status running -q "$1" 2>/dev/null)" ]; }
 

@@ -31,7 +31,16 @@ prepare() {
         say "Grafana: http://127.0.0.1:$(get_env GRAFANA_PORT 3000), user admin, password $password"
       }
       ;;
+    aws-store)
+      case $files in
+        *compose.s3.yml* | *compose.hub.yml*) fail "the S3 door and further boxes use this box's MinIO: make s3-off hub-off first" ;;
+      esac
+      ;;
+    s3)
+      has_minio || fail "the S3 door leads to this box's MinIO, and the store is AWS S3: write to its bucket of uploads (docs/aws-store.md)"
+      ;;
     hub | worker)
+      has_minio || fail "further boxes use the first one's MinIO, and the store is AWS S3"
       variable=$(printf '%s' "$name" | tr '[:lower:]' '[:upper:]')_BIND_ADDRESS
       eval "given=\${$variable:-$(get_env "$variable")}"
       [ -n "$given" ] || fail "name this box's address in the private network: make $name-on $variable=10.0.0.1"

@@ -64,8 +64,13 @@ if ! store_tool "$folder" check "/backups/$name"; then
   fail "the backup $FILE is damaged; nothing was changed"
 fi
 
-compose up -d --wait --wait-timeout 300 postgres redis minio
-compose run --rm --no-deps -T store-init setup
+if has_minio; then
+  compose up -d --wait --wait-timeout 300 postgres redis minio
+  compose run --rm --no-deps -T store-init setup
+else
+  compose up -d --wait --wait-timeout 300 postgres redis
+  compose run --rm --no-deps -T store-init check-buckets
+fi
 way_back=""
 if holds_data; then
   way_back=before-restore-$stamp.tar

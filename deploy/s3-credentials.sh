@@ -3,6 +3,7 @@
 # ACTION=list shows a brand's access keys, or all; ACTION=remove KEY=… takes one away.
 . "$(dirname "$0")/lib.sh"
 need_env
+has_minio || fail "these credentials are MinIO's, and the store is AWS S3: a brand's bulk uploads go through the API, or by a role of yours that may write to the bucket of uploads (docs/aws-store.md)"
 running minio || fail "the stack does not run: make up"
 
 tool() { compose run --rm --no-deps -T store-init brand-credentials "$@"; }

@@ -20,7 +20,10 @@ import botocore.exceptions
 from pydantic import ValidationError
 
 from assay_shared.aws import AwsDenied, AwsRefused, AwsSettings, make_client, name_problems, naming
-from assay_shared.errors import AssayError, Unavailable
+from assay_shared.errors import AssayError, NotFound, Unavailable
+from assay_shared.keys import BUCKETS, IMAGES
+from assay_shared.settings import StoreSettings
+from assay_shared.storage import ObjectStore
 
 ECR = re.compile(r"^(\d{12})\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?/([^:@]+):([^:@]+)$")
 NOBODY = "assay-check"
@@ -84,7 +87,12 @@ def _read_training() -> tuple[AwsSettings, str, str, list[Check]]:
 
     jobs = TrainingJobSettings()  # from the environment
     kind = f"{jobs.training_instance_type} for {'spot ' if jobs.spot else ''}training job usage"
-    return jobs, jobs.training_image, kind, [lambda: _check_jobs(jobs), lambda: _check_queue(jobs)]
+    checks: list[Check] = [
+        lambda: _check_jobs(jobs),
+        lambda: _check_queue(jobs),
+        lambda: _check_store(jobs),
+    ]
+    return jobs, jobs.training_image, kind, checks
 
 
 def _read_endpoint() -> tuple[AwsSettings, str, str, list[Check]]:
@@ -195,6 +203,25 @@ def _check_queue(jobs: Any) -> Iterator[Finding]:
         waiting = count["Attributes"]["ApproximateNumberOfMessages"]
         found.append(Finding("ok", "event queue", f"{waiting} events wait"))
     yield from found
+
+
+def _check_store(jobs: Any) -> Iterator[Finding]:
+    """The buckets of Assay's own store, where that is what jobs read the photos from."""
+    settings = StoreSettings()  # from the environment
+    if not (settings.is_amazon if jobs.reads_store is None else jobs.reads_store):
+        yield Finding("ok", "photos", "copied to the bucket for each run")
+        return
+    store = ObjectStore(settings)
+    for bucket in BUCKETS if settings.is_amazon else (IMAGES,):
+        what, advice = f"bucket {settings.name_bucket(bucket)}", "deploy/aws/store.yml makes it"
+        try:
+            next(store.list(bucket), None)
+        except NotFound:
+            yield Finding("missing", what, f"there is none of this name in {settings.region}: {advice}")
+        except Unavailable as error:
+            yield Finding("missing", what, f"{error.detail}. {advice}, and the box's policy")
+        else:
+            yield Finding("ok", what, "listed")
 
 
 def _check_endpoint(endpoint: Any) -> Iterator[Finding]:

@@ -22,6 +22,7 @@ from assay_shared.storage import ObjectStore
 from deploy.store.accounts import Accounts
 from deploy.store.backup import back_up_objects, finish_backup
 from deploy.store.brand_accounts import add_credentials, brand_of, list_credentials, remove_credentials
+from deploy.store.bucket_check import find_faults
 from deploy.store.checking import check_backup, extract, open_backup
 from deploy.store.manifest import DATABASE_DUMP, ENV, MANIFEST, Total
 from deploy.store.restore import restore_objects
@@ -56,12 +57,13 @@ def _fail(reason: str) -> int:
 
 
 def _make_parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="python -m deploy.store", description="MinIO of the compose stack: set up, back up."
-    )
+    parser = _Parser(prog="python -m deploy.store", description="The compose stack's store: set up, back up.")
     commands = parser.add_subparsers(dest="command", required=True)
     command = commands.add_parser("setup", help="make buckets, events and accounts what they should be")
     command.set_defaults(run=_set_up)
+
+    command = commands.add_parser("check-buckets", help="say what is missing in a store that others set up")
+    command.set_defaults(run=_check_buckets)
 
     brands = commands.add_parser("brand-credentials", help="a brand's own S3 credentials for bulk uploads")
     verbs = brands.add_subparsers(dest="verb", required=True)
@@ -130,6 +132,18 @@ def _set_up(_: argparse.Namespace) -> None:
     print(f"The store at {settings.endpoint} is ready")
 
 
+def _check_buckets(_: argparse.Namespace) -> int:
+    settings = _read(StoreSettings)
+    faults = list(find_faults(settings))
+    for fault in faults:
+        print(fault, file=sys.stderr)
+    if faults:
+        print("store: make what is missing with deploy/aws/store.yml, docs/aws-store.md", file=sys.stderr)
+        return 1
+    print(f"The store at {settings.endpoint} is ready")
+    return 0
+
+
 def _add_credentials(chosen: argparse.Namespace) -> None:
     made = add_credentials(
         _read(StoreSettings),
@@ -158,7 +172,8 @@ def _back_up_objects(chosen: argparse.Namespace) -> None:
 
 def _finish_backup(chosen: argparse.Namespace) -> None:
     dump = None if chosen.database_dump == "-" else Path(chosen.database_dump)
-    manifest = finish_backup(_read(StoreSettings), chosen.file, dump, chosen.env)
+    settings = _read(StoreSettings)
+    manifest = finish_backup(settings, chosen.file, dump, chosen.env, accounts=not settings.is_amazon)
     _print_totals(chosen.file, manifest.totals)
 
 
@@ -176,7 +191,8 @@ def _restore(chosen: argparse.Namespace) -> None:
     settings, master = _read(StoreSettings), _read(BrandSecret).s3_accounts_secret
     backup = open_backup(chosen.file) if chosen.checked else check_backup(chosen.file)
     listing = _read(BrandListing).s3_brand_listing
-    for line in restore_objects(settings, master, backup, listing=listing):
+    accounts = not settings.is_amazon
+    for line in restore_objects(settings, master, backup, listing=listing, accounts=accounts):
         print(line, flush=True)
     print(f"The store at {settings.endpoint} holds what {chosen.file} holds")
 

@@ -63,8 +63,11 @@ def back_up_objects(settings: StoreSettings, path: Path) -> int:
     return stored
 
 
-def finish_backup(settings: StoreSettings, path: Path, database_dump: Path | None, env: Path) -> Manifest:
-    """Phase 2: what is new, the dump (None: from standard input), the .env file and the manifest.
+def finish_backup(
+    settings: StoreSettings, path: Path, database_dump: Path | None, env: Path, *, accounts: bool
+) -> Manifest:
+    """Phase 2: what is new, the dump (None: from standard input), the .env file and the manifest. `accounts`:
+    whether the store has those of MinIO.
 
     Raises NotFound or ArchiveDamaged when phase 1 is not there, InvalidRequest for an empty dump,
     StoreUnavailable; a failure leaves phase 1 as it was, and phase 2 may be run again.
@@ -90,8 +93,8 @@ def finish_backup(settings: StoreSettings, path: Path, database_dump: Path | Non
 
         objects.extend(add_objects(archive, settings, wanted()))
         objects.sort(key=lambda entry: (entry.bucket, entry.key))
-        accounts = list_credentials(Accounts(settings))
-        manifest = Manifest(FORMAT, created, count(objects), accounts, files, objects)
+        access_keys = list_credentials(Accounts(settings)) if accounts else []
+        manifest = Manifest(FORMAT, created, count(objects), access_keys, files, objects)
         data = dump(manifest)
         archive.add(MANIFEST, io.BytesIO(data), len(data))
         archive.close()

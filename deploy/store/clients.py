@@ -12,15 +12,27 @@ import urllib3
 from minio import Minio, MinioAdmin
 from minio.error import MinioAdminException, MinioException, S3Error
 
-from assay_shared.errors import NotAuthenticated, StoreUnavailable
+from assay_shared.errors import InvalidRequest, NotAuthenticated, StoreUnavailable
 from assay_shared.settings import StoreSettings
 from assay_shared.storage import connect, make_credentials, make_pool
 
 WRONG_KEYS = {"InvalidAccessKeyId", "SignatureDoesNotMatch"}
 
 
+def refuse_amazon(settings: StoreSettings) -> None:
+    """Raises InvalidRequest where the store is Amazon S3, which has no accounts of MinIO's and whose buckets
+    others make."""
+    if settings.is_amazon:
+        raise InvalidRequest(
+            f"The store at {settings.endpoint} is Amazon S3: buckets, events and rights come from "
+            "deploy/aws/store.yml (docs/aws-store.md), and brands upload through the API or with roles of "
+            "their own"
+        )
+
+
 def connect_admin(settings: StoreSettings) -> MinioAdmin:
-    """A client of MinIO's admin API, as root."""
+    """A client of MinIO's admin API, as root. Raises InvalidRequest where the store is no MinIO."""
+    refuse_amazon(settings)
     url = urlsplit(settings.endpoint)
     return MinioAdmin(
         endpoint=url.netloc,

@@ -39,11 +39,12 @@ class _Plan:
 
 
 def restore_objects(
-    settings: StoreSettings, master: SecretStr, backup: Backup, *, listing: bool
+    settings: StoreSettings, master: SecretStr, backup: Backup, *, listing: bool, accounts: bool
 ) -> Iterator[str]:
     """Deletes, from every bucket, what the backup does not have or has with other bytes, and old versions;
     puts what is missing; makes the brands' accounts again, also those removed since. Done as it is iterated;
-    a line for each bucket and account.
+    a line for each bucket and account. Without `accounts` the store has none of MinIO's, and each that the
+    backup has is named as left out.
 
     The backup must have been checked. Run it again when it was interrupted. MinIO's notifications go on
     meanwhile, and may: `ingest` acts on each object once, by its key and etag, and the registry on each
@@ -53,7 +54,7 @@ def restore_objects(
     for access_key in backup.manifest.brand_access_keys:
         brand_of(access_key)
     client = connect(settings)
-    accounts = Accounts(settings)
+    made = Accounts(settings) if accounts else None
     ObjectStore(settings).make_buckets(BUCKETS)
     for bucket in BUCKETS:
         wanted = {entry.key: entry for entry in backup.manifest.objects if entry.bucket == bucket}
@@ -63,7 +64,10 @@ def restore_objects(
         put = sum(1 for _ in in_order(partial(_put, client, backup, name), plan.put))
         yield f"bucket {bucket}: {put} put, {deleted} deleted, {plan.kept} kept"
     for access_key in backup.manifest.brand_access_keys:
-        yield from restore_credentials(accounts, master, access_key, listing=listing)
+        if made is None:
+            yield f"account {access_key}: left out, this store has no accounts"
+        else:
+            yield from restore_credentials(made, master, access_key, listing=listing)
 
 
 def _make_plan(client: Minio, name: str, wanted: dict[str, ObjectEntry]) -> _Plan:

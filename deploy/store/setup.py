@@ -15,7 +15,7 @@ from assay_shared.settings import StoreSettings
 from assay_shared.storage import ObjectStore, connect
 from deploy.store.accounts import Accounts
 from deploy.store.brand_accounts import update_policies
-from deploy.store.clients import explained, wait_until_ready
+from deploy.store.clients import explained, refuse_amazon, wait_until_ready
 from deploy.store.policies import service_policies
 from deploy.store.settings import ServiceSecrets
 
@@ -28,8 +28,10 @@ def set_up(
 ) -> Iterator[str]:
     """Does all of it, as it is iterated; a line for each thing that it changed.
 
-    Raises StoreUnavailable, and NotAuthenticated when the settings' keys are not MinIO's root.
+    Raises InvalidRequest where it is no MinIO, StoreUnavailable, and NotAuthenticated when the settings'
+    keys are not MinIO's root.
     """
+    refuse_amazon(settings)
     client = connect(settings)
     wait_until_ready(client, settings.endpoint)
     yield from _make_buckets(settings, client)

@@ -25,7 +25,7 @@ from assay_trainer.sagemaker_settings import TrainingJobSettings
 from deploy.sagemaker.cost import Price, PriceMissing, compute_cost, read_prices
 from tests.support.sagemaker import Endpoints, Jobs, Platform, Refusal
 from tests.support.sagemaker.aws import make_account
-from tests.support.sagemaker.platform import ACCOUNT, ROLE
+from tests.support.sagemaker.platform import ACCOUNT, REGION, ROLE
 
 REPOSITORY = Path(__file__).parents[3]
 FOLDER = REPOSITORY / "deploy/sagemaker"
@@ -37,6 +37,7 @@ BACKENDS = ("ASSAY_TRAINING_BACKEND", "ASSAY_INFERENCE_BACKEND")
 CALLERS = (
     *(REPOSITORY / "services").glob("*/assay_*/sagemaker_*.py"),
     *(REPOSITORY / "services").glob("*/assay_*/orphans.py"),
+    REPOSITORY / "shared/assay_shared/aws_queue.py",
     *FOLDER.glob("*.py"),
 )
 """The sources that call AWS from the box."""
@@ -232,7 +233,8 @@ def platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Platfo
     Endpoints(started, tmp_path / "endpoints")
     for name, value in started.environment().items():
         monkeypatch.setenv(name, value)
-    given = {**make_account(boto3, BUCKET), **dict.fromkeys(BACKENDS, "sagemaker")}
+    store = {"S3_ENDPOINT": started.moto_url, "S3_ACCESS_KEY": "test", "S3_SECRET_KEY": "test-secret"}
+    given = {**make_account(boto3, BUCKET), **dict.fromkeys(BACKENDS, "sagemaker"), **store}
     for name, value in given.items():
         monkeypatch.setenv(name, value)
     try:
@@ -269,6 +271,20 @@ def test_everything_that_is_missing_is_said_at_once(monkeypatch: pytest.MonkeyPa
     for what in ("bucket somebody-elses", "image", "event queue"):
         assert any(what in line for line in missing), told
     assert "role nobody" in told
+
+
+@pytest.mark.usefixtures("platform")
+def test_the_bucket_that_jobs_read_photos_from_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ASSAY_SAGEMAKER_READS_STORE", "true")
+    monkeypatch.setenv("S3_BUCKET_PREFIX", "acme-")
+    monkeypatch.setenv("S3_REGION", REGION)
+    status, told = check("training")
+    assert status == 1
+    assert f"missing bucket acme-images: there is none of this name in {REGION}" in told.replace("  ", " ")
+    where = {"LocationConstraint": REGION}
+    boto3.client("s3").create_bucket(Bucket="acme-images", CreateBucketConfiguration=where)
+    status, told = check("training")
+    assert (status, "acme-images: listed" in told) == (0, True), told
 
 
 @pytest.mark.usefixtures("platform")
