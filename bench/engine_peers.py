@@ -2,11 +2,12 @@
 
 All servers run at once and are asked in turn, in slices of BENCH_SECONDS (4), so that a busy machine slows
 all alike; those that are not asked sleep. Eight brands at once, eight callers: the peer has a worker a brand.
-Then BENCH_BRANDS (100) brands in turn, two callers: the peer has one worker with a dict of `YOLO` objects.
-Ours is the engine in its TorchServe as it is shipped, a worker a core, and with one worker, which takes least
-memory. Memory is the proportional set size of a whole process tree, Java included, and the processor time of
-a request is the whole tree's too. That is the figure to trust on a busy machine: there eight processes get
-more of it than two do, however well they use it; on a quiet one requests/s follow from it.
+Then BENCH_BRANDS (100) brands in turn, two callers and eight: the peer has one worker with a dict of `YOLO`
+objects. Ours is the engine in its TorchServe as it is shipped, a worker a core; with one worker, which takes
+least memory; and with one worker and a stream a core; all asked as the verify API asks. `eight` or `hundred`
+runs only that. Memory is the proportional set size of a whole process tree, Java included, and the processor
+time of a request is the whole tree's too. That is the figure to trust on a busy machine: there eight
+processes get more of it than two do, however well they use it; on a quiet one requests/s follow from it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,15 +27,15 @@ import psutil
 from assay_engine.probe import Probe, make_probe
 from assay_engine.settings import count_cores
 from assay_shared import logs
-from bench.engine_servers import Ask, ask_ours, ask_peer, ours_program, peer_program, running
+from bench.engine_servers import Ask, ask_ours, ask_peer, gathering, ours_program, peer_program, running
 from bench.many_brands import fill_cache, percentile, slug
 from deploy.local.ports import Ports
 
 BRANDS = int(os.environ.get("BENCH_BRANDS", "100"))
 SECONDS = float(os.environ.get("BENCH_SECONDS", "4"))
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "6"))
-AT_ONCE, CALLERS = 8, 2
-HEAD = "".join(f"{name:>12}" for name in ("requests/s", "p50", "CPU each", "memory"))
+AT_ONCE, CALLERS, MANY_CALLERS = 8, 2, 8
+HEAD = "".join(f"{name:>12}" for name in ("requests/s", "p50", "p99", "CPU each", "memory"))
 EIGHT_TARGET, HUNDRED_TARGET, MEMORY_TARGET = 3.0, 2.0, 0.5
 
 
@@ -67,9 +69,11 @@ def main() -> int:
         folder = Path(name)
         probe = make_probe(folder)
         fill_cache(folder / "models", probe, max(BRANDS, AT_ONCE))
-        eight = compare_eight(folder / "eight", folder / "models", probe)
-        hundred = compare_hundred(folder / "hundred", folder / "models", probe)
-    return 0 if eight and hundred else 1
+        parts = {"eight": compare_eight, "hundred": compare_hundred}
+        reached = [
+            parts[part](folder / part, folder / "models", probe) for part in sys.argv[1:] or list(parts)
+        ]
+    return 0 if all(reached) else 1
 
 
 def compare_eight(folder: Path, models: Path, probe: Probe) -> bool:
@@ -95,49 +99,60 @@ def compare_eight(folder: Path, models: Path, probe: Probe) -> bool:
 
 
 def compare_hundred(folder: Path, models: Path, probe: Probe) -> bool:
-    """Many brands in turn."""
-    ports = Ports()
-    titles = {
-        "ours": "assay, a worker a core",
-        "one": "assay, one worker",
-        "peer": "one worker, a dict of YOLO",
-    }
-    programs = [
-        ours_program(folder, models, ports, count_cores()),
-        ours_program(folder, models, ports, 1, "one"),
-        peer_program(folder, models, ports, None),
+    """Many brands in turn, by few callers and by more than there are cores."""
+    ports, cores = Ports(), count_cores()
+    ways = [
+        ("ours", "assay, a worker a core", cores, 1),
+        ("one", "assay, one worker", 1, 1),
+        ("streams", "assay, one worker, streams", 1, cores),
     ]
-    with running(folder, programs) as (http, pids):
-        asks = [
-            ask_ours(http, ports.get("ours"), probe),
-            ask_ours(http, ports.get("one"), probe),
-            ask_peer(http, ports.get("peer"), probe, many=True),
-        ]
-        servers = [
-            Server(title, ask, pids[name]) for (name, title), ask in zip(titles.items(), asks, strict=True)
-        ]
+    programs = [
+        ours_program(folder, models, ports, workers, name, streams) for name, _, workers, streams in ways
+    ]
+    with (
+        running(folder, [*programs, peer_program(folder, models, ports, None)]) as (http, pids),
+        ExitStack() as clients,
+    ):
+        asks = {
+            title: (
+                clients.enter_context(gathering(ports.get(name), workers, streams, probe)),
+                pids[name],
+            )
+            for name, title, workers, streams in ways
+        }
+        peer = ask_peer(http, ports.get("peer"), probe, many=True)
+        asks["one worker, a dict of YOLO"] = peer, pids["peer"]
+        servers = [Server(title, ask, pid) for title, (ask, pid) in asks.items()]
         before = [tree_bytes(server.pid) for server in servers]
         cold = [warm_all(server) for server in servers]
-        run(servers, BRANDS, CALLERS)
-        memory = [tree_bytes(server.pid) for server in servers]
-    print(f"{f'{BRANDS} brands in turn':30}" + HEAD)
-    show(servers, memory)
+        reached = False
+        for callers in (CALLERS, MANY_CALLERS):
+            servers = [Server(title, ask, pid) for title, (ask, pid) in asks.items()]
+            run(servers, BRANDS, callers)
+            memory = [tree_bytes(server.pid) for server in servers]
+            print(f"{f'{BRANDS} brands in turn, {callers} callers':30}" + HEAD)
+            show(servers, memory)
+            reached = compare_with_last(servers, memory) or reached
     for server, empty, full, first in zip(servers, before, memory, cold, strict=True):
-        warm = percentile(server.seconds, 50)
         print(
-            f"  {server.name:28}{(full - empty) / BRANDS / 1e6:6.1f} MB a brand; a first request adds "
-            f"{percentile(first, 50) - warm:.0f} ms (p50), {percentile(first, 99) - warm:.0f} ms (p99)"
+            f"  {server.name:28}{(full - empty) / BRANDS / 1e6:6.1f} MB a brand; a first request takes "
+            f"{percentile(first, 50):.0f} ms (p50), {percentile(first, 99):.0f} ms (p99)"
         )
-    rates = [server.rate / servers[-1].rate for server in servers[:-1]]
-    shares = [one / memory[-1] for one in memory[:-1]]
-    for server, rate, share in zip(servers, rates, shares, strict=False):
+    return reached
+
+
+def compare_with_last(servers: list[Server], memory: list[int]) -> bool:
+    """A line for each but the last, which is the peer; whether one of them reaches both targets."""
+    peer, reached = servers[-1], False
+    for server, size in zip(servers[:-1], memory, strict=False):
+        rate, share = server.rate / peer.rate, size / memory[-1]
+        reached = reached or (rate >= HUNDRED_TARGET and share <= MEMORY_TARGET)
         print(
             f"{server.name}: requests/s {rate:.2f}x (target >= {HUNDRED_TARGET}), by processor time"
-            f" {servers[-1].cost / server.cost:.2f}x; memory {share:.2f}x (target <= {MEMORY_TARGET})"
+            f" {peer.cost / server.cost:.2f}x; memory {share:.2f}x (target <= {MEMORY_TARGET})",
+            flush=True,
         )
-    return any(
-        rate >= HUNDRED_TARGET and share <= MEMORY_TARGET for rate, share in zip(rates, shares, strict=True)
-    )
+    return reached
 
 
 def warm_all(server: Server) -> list[float]:
@@ -210,7 +225,7 @@ def show(servers: list[Server], memory: list[int]) -> None:
     for server, size in zip(servers, memory, strict=True):
         print(
             f"  {server.name:28}{server.rate:12.1f}{percentile(server.seconds, 50):9.0f} ms"
-            f"{server.cost * 1000:9.0f} ms{size / 1e6:9.0f} MB",
+            f"{percentile(server.seconds, 99):9.0f} ms{server.cost * 1000:9.0f} ms{size / 1e6:9.0f} MB",
             flush=True,
         )
 

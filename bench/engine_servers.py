@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +19,7 @@ from assay_engine.probe import LABELS, Probe
 from assay_engine.settings import count_cores
 from assay_engine.torchserve import find_java
 from assay_engine.torchserve_files import find_torchserve
+from assay_inference.engine_client import EngineClient
 from bench import peer_torchserve
 from bench.many_brands import VERSION, slug
 from deploy.local.ports import Ports
@@ -42,7 +45,9 @@ def running(folder: Path, programs: Sequence[Program]) -> Iterator[tuple[httpx.C
         supervisor.stop()
 
 
-def ours_program(folder: Path, models: Path, ports: Ports, workers: int, name: str = "ours") -> Program:
+def ours_program(
+    folder: Path, models: Path, ports: Ports, workers: int, name: str = "ours", streams: int = 1
+) -> Program:
     """The engine in TorchServe; its disk tier holds all brands, so it asks no store."""
     home = folder / name
     home.mkdir(parents=True)
@@ -57,6 +62,7 @@ def ours_program(folder: Path, models: Path, ports: Ports, workers: int, name: s
             "S3_SECRET_KEY": "none",
             "ASSAY_DATA_DIR": str(home),
             "ASSAY_ENGINE_WORKERS": str(workers),
+            "ASSAY_ENGINE_STREAMS": str(streams),
             "ASSAY_ENGINE_DEVICE": "cpu",
             "ASSAY_ENGINE_DISK_BYTES": str(1 << 40),
             "ASSAY_ENGINE_MEMORY_BYTES": str(2 << 30),
@@ -139,6 +145,36 @@ def ask_ours(http: httpx.Client, port: int, probe: Probe) -> Ask:
         assert isinstance(found, Found), found
 
     return ask
+
+
+@contextmanager
+def gathering(port: int, workers: int, streams: int, probe: Probe) -> Iterator[Ask]:
+    """The verify API's way to an engine: one picture a call, and what has come while all workers are busy
+    goes as one request."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="engine client")
+    thread.start()
+
+    async def connect() -> EngineClient:
+        client = EngineClient(
+            [f"http://127.0.0.1:{port}"], [workers], 16, 64, 60, streams=streams, silence_seconds=60
+        )
+        client.start()
+        return client
+
+    client = asyncio.run_coroutine_threadsafe(connect(), loop).result()
+
+    def ask(number: int) -> None:
+        item = Item(slug(number), VERSION, probe.pictures[0])
+        asyncio.run_coroutine_threadsafe(client.detect(item, 120), loop).result()
+
+    try:
+        yield ask
+    finally:
+        asyncio.run_coroutine_threadsafe(client.stop(), loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
 
 
 def ask_peer(http: httpx.Client, port: int, probe: Probe, *, many: bool = False) -> Ask:

@@ -32,17 +32,22 @@ class OpenVinoDetector:
 
     def detect(self, batch: Pixels) -> list[Found]:
         """The boxes of uint8 pictures (n, side, side, 3), unsure ones included."""
-        return [
-            Found(found.boxes, found.confidences, found.labels)
-            for found in detect_in_windows(batch, self._detect)
-        ]
+        return self.compute(batch)
 
-    def _detect(self, pixels: Pixels) -> list[Detections]:
-        return self._network.compute(
-            self._weights,
-            pixels,
-            lambda levels: find_detections_in_levels(levels, self._projection, self._network.strides),
-        )
+    def compute(self, batch: Pixels, *, abreast: bool = False) -> list[Found]:
+        """The same; `abreast`: on one of the network's streams."""
+
+        def detect(pixels: Pixels) -> list[Detections]:
+            return self._network.compute(
+                self._weights,
+                pixels,
+                lambda levels: find_detections_in_levels(levels, self._projection, self._network.strides),
+                abreast=abreast,
+            )
+
+        return [
+            Found(found.boxes, found.confidences, found.labels) for found in detect_in_windows(batch, detect)
+        ]
 
 
 class OpenVinoRuntime:
@@ -51,11 +56,12 @@ class OpenVinoRuntime:
 
     has_device = False
 
-    def __init__(self, precision: Precision, threads: int) -> None:
-        """`threads` that one picture is computed on."""
+    def __init__(self, precision: Precision, threads: int, streams: int = 1) -> None:
+        """`threads` that one picture is computed on; `streams` of its networks."""
         self._core = ov.Core()
         self._precision: Precision = precision
         self._threads = threads
+        self._streams = streams
         self._networks: WeakValueDictionary[tuple[str, int], Network] = WeakValueDictionary()
         self._lock = threading.Lock()
         self._compiling: dict[tuple[str, int], threading.Lock] = {}
@@ -63,8 +69,7 @@ class OpenVinoRuntime:
 
     def load(self, weights: Path | bytes, description: ModelDescription) -> OpenVinoDetector:
         """A detector from verified files. Raises WeightsInvalid when they do not fit together."""
-        network = self._find_network(description.architecture, len(description.labels))
-        return OpenVinoDetector(network, weights, description.image_size)
+        return OpenVinoDetector(self.find_network(description), weights, description.image_size)
 
     def check(self) -> None:
         """Computes a convolution: raises what OpenVINO raises when it is not fit to predict."""
@@ -72,14 +77,15 @@ class OpenVinoRuntime:
         if float(self._check.create_infer_request().infer(ones)[0].mean()) != 27.0:
             raise RuntimeError("OpenVINO computes wrongly")
 
-    def _find_network(self, architecture: str, labels: int) -> Network:
-        key = architecture, labels
+    def find_network(self, description: ModelDescription) -> Network:
+        """The network of an architecture with so many labels, compiled if no brand in memory has it."""
+        key = description.architecture, len(description.labels)
         with self._lock:
             compiling = self._compiling.setdefault(key, threading.Lock())
         with compiling:
             network = self._networks.get(key)
             if network is None:
-                network = Network(self._core, architecture, labels, self._precision, self._threads)
+                network = Network(self._core, *key, self._precision, self._threads, self._streams)
                 self._networks[key] = network
             return network
 

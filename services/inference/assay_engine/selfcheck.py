@@ -10,7 +10,9 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -120,10 +122,14 @@ def list_candidates(settings: EngineSettings) -> list[Candidate]:
     """OpenVINO in the precisions that the settings and the CPU allow."""
     threads = torch.get_num_threads()  # of this worker: OMP_NUM_THREADS
     candidates = []
+    streams = settings.engine_streams
+    several = f", {streams} streams" if streams > 1 else ""
     if settings.engine_precision in ("auto", "f32"):
-        candidates.append(Candidate("openvino f32", lambda: _make_openvino("f32", threads), EXACT))
+        make = partial(_make_openvino, "f32", threads, streams)
+        candidates.append(Candidate(f"openvino f32{several}", make, EXACT))
     if settings.engine_precision == "bf16":
-        candidates.append(Candidate("openvino bf16", lambda: _make_openvino("bf16", threads), CLOSE))
+        make = partial(_make_openvino, "bf16", threads, streams)
+        candidates.append(Candidate(f"openvino bf16{several}", make, CLOSE))
     return candidates
 
 
@@ -231,11 +237,14 @@ def _measure(
     return times
 
 
-def _make_openvino(precision: str, threads: int) -> Runtime:
+def _make_openvino(precision: Literal["f32", "bf16"], threads: int, streams: int) -> Runtime:
     # Here and not above: PyTorch must do where it is missing, and on a GPU it is not needed.
     from assay_engine.openvino_runtime import OpenVinoRuntime
+    from assay_engine.openvino_streams import StreamsRuntime
 
-    return OpenVinoRuntime("bf16" if precision == "bf16" else "f32", threads)
+    if streams > 1:
+        return StreamsRuntime(precision, threads, streams)
+    return OpenVinoRuntime(precision, threads)
 
 
 def _figures(trials: Sequence[Trial]) -> list[str]:

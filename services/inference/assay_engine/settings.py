@@ -43,6 +43,12 @@ class EngineSettings(BaseSettings):
     engine_workers: int | None = Field(
         default=None, ge=1, description="worker processes; default: one per GPU, or per core without one"
     )
+    engine_streams: int = Field(
+        default=1,
+        ge=1,
+        description="pictures of one request that a worker computes at once on the CPU, with OpenVINO; its"
+        " threads are shared between them",
+    )
     engine_device: Literal["auto", "cpu", "cuda"] = "auto"
     engine_runtime: Literal["auto", "torch", "openvino", "graphs"] = Field(
         default="auto",

@@ -75,6 +75,7 @@ def create_app(settings: Settings | None = None, store_settings: StoreSettings |
             backend.batch,
             settings.engine_queue,
             settings.engine_timeout_seconds,
+            streams=backend.streams,
             silence_seconds=settings.engine_silence_seconds,
             reserve_seconds=settings.engine_reserve_seconds,
             transport=transport,

@@ -13,12 +13,13 @@ from assay_shared.storage import ObjectStore
 
 @dataclass(frozen=True)
 class Backend:
-    """The names of the hosts, how many requests each is sent at once, how many pictures go in one at most,
-    and what makes the way to them."""
+    """The names of the hosts, how many requests each is sent at once, how many pictures go in one at most and
+    are computed at once, and what makes the way to them."""
 
     hosts: list[str]
     slots: list[int]
     batch: int
+    streams: int
     connect: Callable[[], Transport]
 
 
@@ -30,6 +31,7 @@ def choose_backend(settings: Settings, store: ObjectStore) -> Backend:
             urls,
             slots,
             settings.engine_batch,
+            settings.engine_streams,
             lambda: TorchServeTransport(urls, slots, settings.engine_timeout_seconds),
         )
     # Here and not above: a box that has nothing in AWS does without boto3.
@@ -42,5 +44,6 @@ def choose_backend(settings: Settings, store: ObjectStore) -> Backend:
         [f"sagemaker:{endpoint.endpoint}"],
         [endpoint.endpoint_slots],
         min(settings.engine_batch, find_batch(endpoint)),
+        1,
         lambda: SageMakerTransport(endpoint, ModelDelivery(endpoint, store), settings.engine_timeout_seconds),
     )

@@ -62,9 +62,10 @@ log = logs.get_logger(__name__)
 class EngineClient:
     """Sends pictures to one or more TorchServes. Use within one event loop, between `start` and `stop`.
 
-    `slots` are each TorchServe's workers; `queue` pictures may wait. A host that answers nothing for
-    `silence_seconds` gives what it has in hand to others. `reserve_seconds`: see `Router`. With another
-    `transport` the hosts are what it reaches, such as an endpoint in SageMaker.
+    `slots` are each TorchServe's workers, which compute `streams` pictures of a request at once; `queue`
+    pictures may wait. A host that answers nothing for `silence_seconds` gives what it has in hand to others.
+    `reserve_seconds`: see `Router`. With another `transport` the hosts are what it reaches, such as an
+    endpoint in SageMaker.
     """
 
     def __init__(
@@ -75,12 +76,13 @@ class EngineClient:
         queue: int,
         timeout_seconds: float,
         *,
+        streams: int = 1,
         silence_seconds: float = 1.5,
         reserve_seconds: float = 5.0,
         transport: Transport | None = None,
     ) -> None:
         self._hosts = Hosts(
-            [Host(url, number, silence_seconds) for url, number in zip(urls, slots, strict=True)]
+            [Host(url, number, silence_seconds, streams) for url, number in zip(urls, slots, strict=True)]
         )
         self._timeout = timeout_seconds
         self._queue = FairQueue[Waiting](queue)

@@ -33,14 +33,15 @@ log = logs.get_logger(__name__)
 
 
 class Host:
-    """One TorchServe with `slots` workers, each of which is sent one request at a time."""
+    """One TorchServe with `slots` workers, each of which is sent one request at a time, and computes
+    `streams` pictures of it at once."""
 
-    def __init__(self, url: str, slots: int, silence_seconds: float) -> None:
+    def __init__(self, url: str, slots: int, silence_seconds: float, streams: int = 1) -> None:
         self.url = url
         self.slots = slots
         self.alive = True
         self.changed = asyncio.Event()
-        self.pace = Pace()
+        self.pace = Pace(streams)
         self.answered = Warmth()
         self.told = Warmth()
         self.in_hand: Counter[str] = Counter()

@@ -21,7 +21,9 @@ SPREAD = 0.02
 class Pace:
     """A straight line through (pictures, seconds) of a host's answers, the older ones fading."""
 
-    def __init__(self) -> None:
+    def __init__(self, streams: int = 1) -> None:
+        """`streams`: pictures of one request that take no longer than one of them."""
+        self._streams = streams
         self._weight = self._n = self._t = self._nn = self._nt = 0.0
         self._answers = 0
         self._limit: int | None = None
@@ -40,11 +42,13 @@ class Pace:
         self.seconds_per_request = _blend(self.seconds_per_request, seconds)
 
     def choose_batch(self, most: int) -> int:
-        """Pictures in one request, 1 to `most`: as many as are worth while, in LONGEST_SECONDS."""
+        """Pictures in one request, 1 to `most`: as many as are worth while, in LONGEST_SECONDS, and no stream
+        left idle while pictures wait."""
         if self.seconds_per_picture is None:
             return most
-        most = max(1, min(most, int(LONGEST_SECONDS / self.seconds_per_picture)))
-        return min(most, self._find_worthwhile(most))
+        limit = max(1, min(most, int(LONGEST_SECONDS / self.seconds_per_picture)))
+        wanted = min(limit, self._find_worthwhile(limit))
+        return min(most, max(self._streams, wanted - wanted % self._streams))
 
     def _find_worthwhile(self, most: int) -> int:
         """`most` until enough is known. Where all batches have had one size for long, twice that is tried."""

@@ -32,6 +32,12 @@ class Settings(ServiceSettings, RegistryClientSettings):
         description="requests sent to each TorchServe at once, its number of workers; or a number for each"
         " address, separated by commas: a host of twice the workers gets twice the brands",
     )
+    engine_streams: int = Field(
+        default=1,
+        ge=1,
+        description="pictures of one request that an engine's worker computes at once, as its own setting"
+        " says: so many go together whenever they wait",
+    )
     engine_batch: int = Field(default=16, ge=1, le=256, description="pictures in one request at most")
     engine_queue: int = Field(
         default=64, ge=1, description="pictures that may wait; beyond that 503, or 429 to a brand that floods"

@@ -77,9 +77,11 @@ class FakeTorchServe:
 
 @asynccontextmanager
 async def client_of(
-    *urls: str, slots: int = 1, queue: int = 64, seconds: float = 5, silence: float = 1.5
+    *urls: str, slots: int = 1, streams: int = 1, queue: int = 64, seconds: float = 5, silence: float = 1.5
 ) -> AsyncIterator[EngineClient]:
-    client = EngineClient(urls, [slots] * len(urls), 16, queue, seconds, silence_seconds=silence)
+    client = EngineClient(
+        urls, [slots] * len(urls), 16, queue, seconds, streams=streams, silence_seconds=silence
+    )
     client.start()
     try:
         yield client
@@ -101,6 +103,26 @@ def test_what_gathers_while_the_worker_is_busy_goes_as_one_request() -> None:
         assert server.batches == [["a"], ["b", "c", "d"]]
 
     asyncio.run(run())
+
+
+def test_a_slow_worker_with_streams_still_gets_a_picture_a_stream() -> None:
+    async def run() -> list[int]:
+        server = FakeTorchServe(lambda brands: None)
+        async with server.serve() as url, client_of(url, streams=3) as client:
+            # So slow that without streams each picture would go alone.
+            for _ in range(10):
+                for host in client._hosts:
+                    host.pace.note(1, 0.4)
+            server.gate.clear()
+            first = asyncio.create_task(client.detect(item("a"), 5))
+            await server.arrived.wait()
+            others = [asyncio.create_task(client.detect(item(brand), 5)) for brand in "bcde"]
+            await asyncio.sleep(0.05)
+            server.gate.set()
+            await asyncio.gather(first, *others)
+        return [len(batch) for batch in server.batches]
+
+    assert asyncio.run(run()) == [1, 3, 1]
 
 
 def test_an_items_error_is_its_own() -> None:

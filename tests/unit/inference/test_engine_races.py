@@ -9,6 +9,7 @@ import shutil
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from assay_engine.engine import Engine
 from assay_engine.errors import ModelUnavailable
 from assay_engine.framing import Found, Item
 from assay_engine.openvino_runtime import OpenVinoRuntime
+from assay_engine.openvino_streams import StreamsRuntime
 from assay_engine.protocols import Runtime
 from assay_engine.runtime import TorchRuntime
 from assay_shared.errors import Unavailable
@@ -149,11 +151,18 @@ def test_two_processes_sharing_a_disk_never_mix_models(tmp_path: Path) -> None:
         engine.close()
 
 
-@pytest.mark.parametrize("kind", ["torch", "openvino"])
+MAKE_RUNTIME: dict[str, Callable[[], Runtime]] = {
+    "torch": lambda: TorchRuntime("cpu"),
+    "openvino": lambda: OpenVinoRuntime("f32", 1),
+    "streams": lambda: StreamsRuntime("f32", 1, 2),
+}
+
+
+@pytest.mark.parametrize("kind", MAKE_RUNTIME)
 def test_real_weights_under_eviction_answer_for_themselves(kind: str, tmp_path: Path) -> None:
     brands = [f"brand-{place}" for place in range(4)]
     store = FolderStore()
-    runtime: Runtime = TorchRuntime("cpu") if kind == "torch" else OpenVinoRuntime("f32", 1)
+    runtime = MAKE_RUNTIME[kind]()
     [picture] = draw([(SIDE_OF_REAL, SIDE_OF_REAL)])
     expected = {}
     for place, brand in enumerate(brands):

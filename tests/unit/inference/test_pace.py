@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import random
 
 import pytest
@@ -35,6 +36,28 @@ def test_a_batch_is_never_empty_or_too_large(fixed: float, each: float, most: in
 def test_no_batch_takes_long_even_where_its_fixed_cost_is_high() -> None:
     pace = learn(0.5, 0.1)
     assert pace.choose_batch(16) == 1
+
+
+@given(
+    streams=st.integers(1, 8), each=st.floats(0.0001, 0.5), fixed=st.floats(0, 0.1), most=st.integers(1, 64)
+)
+def test_no_stream_idles_while_pictures_wait(streams: int, each: float, fixed: float, most: int) -> None:
+    pace, rng = Pace(streams), random.Random(1)
+    for _ in range(60):
+        size = rng.randint(1, pace.choose_batch(most))
+        pace.note(size, fixed + each * math.ceil(size / streams))
+    batch = pace.choose_batch(most)
+    assert batch == most < streams or (streams <= batch <= most and batch % streams == 0)
+
+
+def test_on_streams_a_cpu_gets_one_picture_a_stream_however_busy_it_is() -> None:
+    for each in (0.01, 0.1, 0.4):
+        pace, rng = Pace(2), random.Random(1)
+        for _ in range(400):
+            size = rng.randint(1, pace.choose_batch(16))
+            # Alone a picture has both cores.
+            pace.note(size, each * (0.6 if size == 1 else math.ceil(size / 2)))
+        assert pace.choose_batch(16) == 2
 
 
 def test_nothing_is_guessed_before_there_are_answers() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from assay_engine.framing import Found, Pixels
 from assay_engine.probe import Probe, make_probe
-from assay_engine.protocols import BrandDetector, Runtime
+from assay_engine.protocols import BrandDetector, ManyRuntime, Runtime
 from assay_engine.runtime import TorchRuntime
 from assay_engine.selfcheck import (
     CLOSE,
@@ -163,6 +163,13 @@ def test_settings_are_honoured(tmp_path: Path) -> None:
         for precision in ("auto", "f32", "bf16")
     ]
     assert names == [["openvino f32"], ["openvino f32"], ["openvino bf16"]]
+
+
+def test_streams_pass_the_same_check(tmp_path: Path) -> None:
+    choice = choose_runtime(make_settings(tmp_path, engine_runtime="openvino", engine_streams=3))
+    assert choice.name == "openvino f32, 3 streams"
+    assert isinstance(choice.runtime, ManyRuntime)
+    assert choice.trials[1].agreement == 1.0
 
 
 def test_eager_without_openvino(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
