@@ -148,7 +148,7 @@ def test_a_brand_that_does_not_compute_is_no_others_fault(brands: Brands, tmp_pa
     assert all(isinstance(found, Found) for found in engine.detect(items))
     begun = threading.Event()
     begun.set()
-    with engine.resident.borrow(("bolt", "v1")) as detector:
+    with engine.models.resident.borrow(("bolt", "v1")) as detector:
         detector.compute = Spoilt(RuntimeError("does not compute"), begun).compute  # type: ignore[attr-defined]
     first, failed, third = engine.detect(items)
     assert not isinstance(failed, Found)
