@@ -2,8 +2,8 @@
 
 Runs in the containers that will use AWS (`check.py training` in the trainer's, `check.py endpoint` in the
 verify API's), with their settings and their keys. Every call only reads, but for one small object under
-`training/` that is put and deleted. Not tried, for that would start something: creating jobs and endpoints,
-and handing them the role (iam:PassRole).
+`training/` that is put and deleted. What cannot be tried, for that would start something, is asked of IAM:
+creating jobs and endpoints, and handing them the role.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import botocore.exceptions
 from pydantic import ValidationError
 
 from assay_shared.aws import AwsDenied, AwsRefused, AwsSettings, make_client, name_problems, naming
+from assay_shared.aws_rights import Right, find_denied
 from assay_shared.errors import AssayError, NotFound, Unavailable
 from assay_shared.keys import BUCKETS, IMAGES
 from assay_shared.settings import StoreSettings
@@ -91,6 +92,7 @@ def _read_training() -> tuple[AwsSettings, str, str, list[Check]]:
         lambda: _check_jobs(jobs),
         lambda: _check_queue(jobs),
         lambda: _check_store(jobs),
+        lambda: _check_rights(jobs, list_job_rights(jobs)),
     ]
     return jobs, jobs.training_image, kind, checks
 
@@ -100,7 +102,11 @@ def _read_endpoint() -> tuple[AwsSettings, str, str, list[Check]]:
 
     endpoint = EndpointSettings()  # from the environment
     kind = f"{endpoint.endpoint_instance_type} for endpoint usage"
-    return endpoint, endpoint.endpoint_image, kind, [lambda: _check_endpoint(endpoint)]
+    checks: list[Check] = [
+        lambda: _check_endpoint(endpoint),
+        lambda: _check_rights(endpoint, list_endpoint_rights(endpoint)),
+    ]
+    return endpoint, endpoint.endpoint_image, kind, checks
 
 
 def _check_credentials(settings: AwsSettings) -> Iterator[Finding]:
@@ -236,6 +242,68 @@ def _check_endpoint(endpoint: Any) -> Iterator[Finding]:
     )
     for action, call in tries:
         yield from _try(action, call)
+
+
+def list_job_rights(jobs: AwsSettings) -> list[Right]:
+    """What the trainer's service does with jobs."""
+    jobs_of, logs_of = _arn(jobs, "sagemaker"), _arn(jobs, "logs")
+    return [
+        Right(("sagemaker:CreateTrainingJob", "sagemaker:AddTags"), f"{jobs_of}:training-job/{NOBODY}"),
+        Right(("logs:GetLogEvents",), f"{logs_of}:log-group:{LOG_GROUP}:log-stream:{NOBODY}"),
+        _hand_over(jobs),
+    ]
+
+
+def list_endpoint_rights(endpoint: Any) -> list[Right]:
+    """What the verify API and `sagemaker_endpoint.py` do with the endpoint and the bucket of its models."""
+    own, name, folder = _arn(endpoint, "sagemaker"), endpoint.endpoint, f"{endpoint.bucket}/{endpoint.prefix}"
+    models = "live" if endpoint.endpoint_mode == "engine" else "multi-model"
+    rights = [
+        Right(_sagemaker("InvokeEndpoint", "CreateEndpoint", "AddTags"), f"{own}:endpoint/{name}"),
+        Right(_sagemaker("UpdateEndpoint", "DeleteEndpoint"), f"{own}:endpoint/{name}"),
+        Right(
+            _sagemaker("CreateEndpointConfig", "CreateEndpoint", "UpdateEndpoint", "DeleteEndpointConfig"),
+            f"{own}:endpoint-config/{name}-check",
+        ),
+        Right(_sagemaker("CreateModel", "DeleteModel"), f"{own}:model/{name}-check"),
+        Right(("s3:PutObject",), f"{_arn(endpoint, 's3', everywhere=True)}:{folder}/{models}/check"),
+        _hand_over(endpoint),
+    ]
+    if endpoint.endpoint_max_instances > endpoint.endpoint_instances:
+        scaling = ("RegisterScalableTarget", "DeregisterScalableTarget", "PutScalingPolicy")
+        target = f"{_arn(endpoint, 'application-autoscaling')}:scalable-target/check"
+        rights.append(Right(tuple(f"application-autoscaling:{one}" for one in scaling), target))
+    return rights
+
+
+def _hand_over(settings: AwsSettings) -> Right:
+    return Right(("iam:PassRole",), settings.role_arn, {"iam:PassedToService": "sagemaker.amazonaws.com"})
+
+
+def _sagemaker(*operations: str) -> tuple[str, ...]:
+    return tuple(f"sagemaker:{one}" for one in operations)
+
+
+def _arn(settings: AwsSettings, service: str, *, everywhere: bool = False) -> str:
+    """The beginning of what a service has in this account and region; S3's names are the whole world's."""
+    _, partition, _, _, account, _ = settings.role_arn.split(":", 5)
+    return (
+        f"arn:{partition}:{service}::"
+        if everywhere
+        else (f"arn:{partition}:{service}:{settings.region}:{account}")
+    )
+
+
+def _check_rights(settings: AwsSettings, rights: list[Right]) -> Iterator[Finding]:
+    with _finding("rights", "BoxPolicy of deploy/sagemaker/stack.yml lets it", denied="unknown") as found:
+        denied = list(find_denied(rights, settings.region))
+        for one in denied:
+            told = f"{one.decision} on {one.resource}. Attach BoxPolicy of deploy/sagemaker/stack.yml"
+            found.append(Finding("missing", one.action, told))
+        if not denied:
+            count = sum(len(right.actions) for right in rights)
+            found.append(Finding("ok", "rights", f"IAM allows all {count} actions that are not tried here"))
+    yield from found
 
 
 def _try(action: str, call: Callable[[], Any]) -> Iterator[Finding]:

@@ -20,6 +20,8 @@ from typing import Any
 import botocore.session
 import httpx
 from botocore.model import ListShape, MapShape, Shape, StringShape, StructureShape
+from moto.core.responses import ActionResult
+from moto.iam.responses import IamResponse
 from moto.server import ThreadedMotoServer
 
 REGION = "eu-west-1"
@@ -45,7 +47,8 @@ class Platform:
     `operations` maps a control plane operation to what does it; `invoke`, where set, answers
     `InvokeEndpoint`: (endpoint, headers, body) to (status, headers, body).
 
-    `calls` lists what was asked, in order, for tests to look at.
+    `calls` lists what was asked, in order, for tests to look at. IAM's simulation, which moto lacks, allows
+    every action but those in `denied`; `simulated` lists what it was asked.
     """
 
     def __init__(self, address: str = "127.0.0.1") -> None:
@@ -54,6 +57,8 @@ class Platform:
         self.operations: dict[str, Operation] = {}
         self.invoke: Invocation | None = None
         self.calls: list[tuple[str, dict[str, Any]]] = []
+        self.denied: set[str] = set()
+        self.simulated: list[tuple[str, str]] = []
         self._failures: dict[str, list[Refusal]] = {}
         self._lock = threading.Lock()
         self._address = address
@@ -63,6 +68,7 @@ class Platform:
     def start(self) -> None:
         """Listens on ports of its own."""
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
+        self._simulate_rights()
         self._moto.start()
         # What another platform of this process left: moto's state is the process's.
         httpx.post(f"{self.moto_url}/moto-api/reset", trust_env=False).raise_for_status()
@@ -107,6 +113,21 @@ class Platform:
             "AWS_ENDPOINT_URL_SAGEMAKER": self.url,
             "AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": self.url,
         }
+
+    def _simulate_rights(self) -> None:
+        platform = self
+
+        def simulate_principal_policy(asked: IamResponse) -> ActionResult:
+            [resource] = asked._get_param("ResourceArns")
+            results = []
+            for action in asked._get_param("ActionNames"):
+                platform.simulated.append((action, resource))
+                decision = "implicitDeny" if action in platform.denied else "allowed"
+                results.append({"EvalActionName": action, "EvalDecision": decision})
+            return ActionResult({"EvaluationResults": results, "IsTruncated": False})
+
+        # moto's server answers by the methods of this class; its state is the process's in any case.
+        setattr(IamResponse, simulate_principal_policy.__name__, simulate_principal_policy)
 
     def fail_next(self, operation: str, refusal: Refusal, times: int = 1) -> None:
         """The next calls of an operation (`InvokeEndpoint` too) are answered by an error."""

@@ -20,6 +20,7 @@ from botocore import xform_name
 from pydantic_settings import BaseSettings
 
 from assay_inference.sagemaker_settings import EndpointSettings
+from assay_shared.aws_rights import read_principal
 from assay_trainer.sagemaker_request import JOB_ROLE_PERMISSIONS, TRAINER_PERMISSIONS
 from assay_trainer.sagemaker_settings import TrainingJobSettings
 from deploy.sagemaker.cost import Price, PriceMissing, compute_cost, read_prices
@@ -38,6 +39,7 @@ CALLERS = (
     *(REPOSITORY / "services").glob("*/assay_*/sagemaker_*.py"),
     *(REPOSITORY / "services").glob("*/assay_*/orphans.py"),
     REPOSITORY / "shared/assay_shared/aws_queue.py",
+    REPOSITORY / "shared/assay_shared/aws_rights.py",
     *FOLDER.glob("*.py"),
 )
 """The sources that call AWS from the box."""
@@ -301,6 +303,32 @@ def test_a_missing_permission_is_named(platform: Platform) -> None:
     status, told = check("endpoint")
     assert status == 1
     assert "missing sagemaker:ListModels" in told.replace("  ", " ")
+
+
+@pytest.mark.parametrize("part", ["training", "endpoint"])
+def test_a_missing_right_that_cannot_be_tried_is_named(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch, resources: dict[str, Any], part: str
+) -> None:
+    monkeypatch.setenv("ASSAY_SAGEMAKER_ENDPOINT_MAX_INSTANCES", "3")
+    create = "sagemaker:CreateTrainingJob" if part == "training" else "sagemaker:UpdateEndpoint"
+    platform.denied |= {create, "iam:PassRole"}
+    status, told = check(part)
+    assert status == 1
+    told = re.sub(" +", " ", told)
+    for action in (create, "iam:PassRole"):
+        assert f"{part}: missing {action}: implicitDeny on arn:aws:" in told
+    assert {action for action, _ in platform.simulated} <= actions(documents(resources)["box"])
+    assert (("iam:PassRole", ROLE)) in platform.simulated
+    platform.denied.clear()
+    status, told = check(part)
+    assert (status, "IAM allows all" in told) == (0, True), told
+
+
+def test_whose_policies_count() -> None:
+    session = "arn:aws-cn:sts::123456789012:assumed-role/box/i-0abc"
+    assert read_principal(session) == "arn:aws-cn:iam::123456789012:role/box"
+    user = "arn:aws:iam::123456789012:user/factory/box"
+    assert read_principal(user) == user
 
 
 @pytest.mark.parametrize("script", ["down.py", "ecr_login.py", "-m"])
