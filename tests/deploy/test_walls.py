@@ -136,6 +136,7 @@ def test_without_secrets_nothing_starts(box: Box, tmp_path: Path) -> None:
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_every_overlay_merges(box: Box, overlay: str) -> None:
     given = ["ASSAY_HOSTNAME=a.example", "HUB_BIND_ADDRESS=10.0.0.1", "WORKER_BIND_ADDRESS=10.0.0.2"]
+    given += ["S3_REGION=eu-west-1", "S3_BUCKET_PREFIX=acme-"]
     command = ["env", f"PATH={PATH}", *given, "GRAFANA_ADMIN_PASSWORD=x", "docker", "compose"]
     box.run([*command, "-f", "docker-compose.yml", "-f", f"deploy/{overlay}", "config", "-q"])
 
