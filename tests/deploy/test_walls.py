@@ -136,7 +136,8 @@ def test_without_secrets_nothing_starts(box: Box, tmp_path: Path) -> None:
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_every_overlay_merges(box: Box, overlay: str) -> None:
     given = ["ASSAY_HOSTNAME=a.example", "HUB_BIND_ADDRESS=10.0.0.1", "WORKER_BIND_ADDRESS=10.0.0.2"]
-    given += ["S3_REGION=eu-west-1", "S3_BUCKET_PREFIX=acme-"]
+    given += ["S3_REGION=eu-west-1", "S3_BUCKET_PREFIX=acme-", "ASSAY_SAGEMAKER_REGION=eu-west-1"]
+    given += ["ASSAY_SAGEMAKER_BUCKET=acme", "ASSAY_SAGEMAKER_ROLE_ARN=arn:aws:iam::123456789012:role/a"]
     command = ["env", f"PATH={PATH}", *given, "GRAFANA_ADMIN_PASSWORD=x", "docker", "compose"]
     box.run([*command, "-f", "docker-compose.yml", "-f", f"deploy/{overlay}", "config", "-q"])
 
