@@ -15,9 +15,7 @@ from pathlib import Path
 import cv2
 import torch
 
-from assay_shared.appearance.alignment import align_patch
 from assay_shared.appearance.fitting import fit_appearance
-from assay_shared.appearance.measures import measure
 from assay_shared.appearance.model import LEAST_COVERED, AppearanceModel, find_conditions
 from assay_shared.appearance.patches import Doubles
 from assay_shared.wire import DOUBTED_SHARE
@@ -94,11 +92,8 @@ def score_photos(folder: Path, model: AppearanceModel) -> list[Scored]:
     roles, scored = read_roles(folder), []
     for photo in list_photos(folder, (GENUINE, *KINDS)):
         patch = cut_tested(photo, None, roles, 1.0).patch
-        aligned = None if patch is None else align_patch(patch, model.reference.frame)
-        if patch is None or aligned is None or aligned.agreement < model.limits.agreement:
-            continue
-        measures = measure(aligned, patch, model.reference)
-        if measures.covered >= LEAST_COVERED:
+        measures = None if patch is None else model.judge(patch).measures
+        if measures is not None and measures.covered >= LEAST_COVERED:
             scores = model.statistics.score(measures)
             scored.append(Scored(photo.kind, photo.path, scores, find_conditions(measures)))
     return scored

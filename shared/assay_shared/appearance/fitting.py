@@ -13,7 +13,7 @@ from assay_shared.appearance.alignment import Aligned, align_patch
 from assay_shared.appearance.building import Sources, build_reference, read_sources
 from assay_shared.appearance.measures import Measures, measure
 from assay_shared.appearance.merging import merge
-from assay_shared.appearance.model import LEAST_COVERED, AppearanceModel, Limits, find_conditions
+from assay_shared.appearance.model import LEAST_COVERED, AppearanceModel, Limits, compare, find_conditions
 from assay_shared.appearance.patches import Patch
 from assay_shared.appearance.reference import Reference, make_reference
 from assay_shared.appearance.significance import KnownCounterfeits, fit_significance
@@ -139,13 +139,8 @@ def _score_known(
     patches: Sequence[Patch], reference: Reference, statistics: Statistics, limits: Limits
 ) -> KnownCounterfeits | None:
     """How known counterfeits score whose print can be compared as a new photo's is; None without one."""
-    compared = []
-    for patch in patches:
-        aligned = align_patch(patch, reference.frame)
-        if aligned is not None and aligned.agreement >= limits.agreement:
-            measured = measure(aligned, patch, reference)
-            if measured.covered >= LEAST_COVERED:
-                compared.append(measured)
+    found = [one for patch in patches if (one := compare(patch, reference, limits)) is not None]
+    compared = [measured for _, measured in found if measured.covered >= LEAST_COVERED]
     if not compared:
         return None
     rows = [statistics.score(one) for one in compared]

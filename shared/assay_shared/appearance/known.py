@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from assay_shared.appearance.patches import Doubles
+from assay_shared.appearance.standard import measure_above
 
 LEAST_KNOWN = 2
 """Counterfeits under which nothing is said to be common to them."""
@@ -46,11 +47,8 @@ def fit_known(genuine: Doubles, known: Doubles) -> KnownKind | None:
     weights = np.maximum(np.linalg.solve(together, departure), 0)
     if not weights.any():
         return None
-    sums = genuine @ weights
-    above = sums[sums > np.median(sums)] - np.median(sums)
-    # As for any cause: the spread is that above the median, for only there photos are doubted.
-    spread = float(np.sqrt((above**2).mean())) if len(above) else 0.0
-    return KnownKind(weights, float(np.median(sums)), spread + 1e-6)
+    middles, spreads = measure_above((genuine @ weights)[:, None])
+    return KnownKind(weights, float(middles[0]), float(spreads[0]))
 
 
 def score_without(genuine: Doubles, known: Doubles, groups: Sequence[str]) -> Doubles:

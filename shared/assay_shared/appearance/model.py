@@ -43,10 +43,10 @@ class AppearanceModel:
 
     def judge(self, patch: Patch) -> Judgement:
         """Judges the product in a patch."""
-        aligned = align_patch(patch, self.reference.frame)
-        if aligned is None or aligned.agreement < self.limits.agreement:
+        found = compare(patch, self.reference, self.limits)
+        if found is None:
             return Judgement()
-        measures = measure(aligned, patch, self.reference)
+        aligned, measures = found
         scores = self.statistics.score(measures)
         p, causes = self.significance.find_p_values(scores, find_conditions(measures))
         return Judgement(p, causes, aligned, measures)
@@ -61,6 +61,14 @@ class Judgement:
     causes: Mapping[str, float] | None = None
     aligned: Aligned | None = None
     measures: Measures | None = None
+
+
+def compare(patch: Patch, reference: Reference, limits: Limits) -> tuple[Aligned, Measures] | None:
+    """A product aligned and measured; None where it could not be aligned or shows another print."""
+    aligned = align_patch(patch, reference.frame)
+    if aligned is None or aligned.agreement < limits.agreement:
+        return None
+    return aligned, measure(aligned, patch, reference)
 
 
 def find_conditions(measures: Measures) -> Doubles:

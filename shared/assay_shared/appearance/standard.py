@@ -33,14 +33,18 @@ def fit_standard(scores: Doubles, conditions: Doubles) -> Standard:
     doubted."""
     logs = np.log1p(np.maximum(scores, 0))
     usual = fit_regression(conditions, logs, RIDGE)
-    rest = usual.rest(conditions, logs)
-    # The median is the middle: a mean would lie where the odd photos draw it.
-    middle = np.median(rest, 0)
-    above = np.maximum(rest - middle, 0)
-    count = np.maximum((rest > middle).sum(0), 1)
-    spread = np.sqrt((above**2).sum(0) / count) + 1e-6
+    middle, spread = measure_above(usual.rest(conditions, logs))
     moved = Regression(usual.centre, usual.spread, usual.slopes, usual.middle + middle, usual.low, usual.high)
     return Standard(moved, spread)
+
+
+def measure_above(values: Doubles) -> tuple[Doubles, Doubles]:
+    """The middle (c,) of values (n, c), and the spread (c,) of those above it (root mean square)."""
+    # The median is the middle: a mean would lie where the odd photos draw it.
+    middle = np.median(values, 0)
+    above = np.maximum(values - middle, 0)
+    count = np.maximum((values > middle).sum(0), 1)
+    return np.asarray(middle), np.asarray(np.sqrt((above**2).sum(0) / count) + 1e-6)
 
 
 def standardise_without(

@@ -8,17 +8,21 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import httpx
 import redis
 import uvicorn
+from pydantic import SecretStr
 
 from assay_ingest.clients import Clients
 from assay_ingest.inbox import find_source
 from assay_ingest.objects import ingest_object
+from assay_ingest.settings import IngestSettings
 from assay_shared.events import ObjectCreated
 from assay_shared.keys import QUARANTINE, UPLOADS, UploadKey
+from assay_shared.settings import StoreSettings
 from assay_shared.storage import ObjectStore
 from deploy.local.ports import free_port
 from deploy.local.supervisor import Program
@@ -26,6 +30,22 @@ from tests.support.waiting import wait_until
 
 APP = Any
 """An ASGI application."""
+
+
+def make_settings(
+    folder: Path, broker: str, store: StoreSettings, webhook_token: str, **given: Any
+) -> IngestSettings:
+    """The web service's settings, with a registry that is not there; `given`: further ones."""
+    return IngestSettings(
+        data_dir=folder,
+        service_token=SecretStr("a-token-of-services"),
+        admin_key_sha256="0" * 64,
+        broker_url=SecretStr(broker),
+        registry_url=f"http://127.0.0.1:{free_port()}",
+        webhook_token=SecretStr(webhook_token),
+        store=store,
+        **given,
+    )
 
 
 @contextmanager

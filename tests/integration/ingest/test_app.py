@@ -12,7 +12,7 @@ from assay_ingest.settings import IngestSettings
 from assay_shared.queue import EVENTS, INGEST, TaskQueue
 from assay_shared.settings import StoreSettings
 from deploy.local.ports import free_port
-from tests.integration.ingest.support import queued, served
+from tests.integration.ingest.support import make_settings, queued, served
 
 TOKEN = "a-token-of-the-webhook"
 HEADERS = {"Authorization": f"Bearer {TOKEN}"}
@@ -22,15 +22,7 @@ HEADERS = {"Authorization": f"Bearer {TOKEN}"}
 def settings(
     valkey: str, store_settings: StoreSettings, tmp_path_factory: pytest.TempPathFactory
 ) -> IngestSettings:
-    return IngestSettings(
-        data_dir=tmp_path_factory.mktemp("data"),
-        service_token=SecretStr("a-token-of-services"),
-        admin_key_sha256="0" * 64,
-        broker_url=SecretStr(valkey),
-        registry_url=f"http://127.0.0.1:{free_port()}",
-        webhook_token=SecretStr(TOKEN),
-        store=store_settings,
-    )
+    return make_settings(tmp_path_factory.mktemp("data"), valkey, store_settings, TOKEN)
 
 
 @pytest.fixture

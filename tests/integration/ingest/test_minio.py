@@ -16,7 +16,7 @@ from assay_ingest.settings import IngestSettings
 from assay_shared.keys import UPLOADS
 from assay_shared.queue import INGEST
 from deploy.local.ports import free_port
-from tests.integration.ingest.support import APP, queued, served
+from tests.integration.ingest.support import APP, make_settings, queued, served
 from tests.support.minio import MinioServer
 from tests.support.waiting import wait_until
 
@@ -25,16 +25,9 @@ from tests.support.waiting import wait_until
 def settings(
     valkey: str, minio_server: MinioServer, tmp_path_factory: pytest.TempPathFactory
 ) -> IngestSettings:
-    return IngestSettings(
-        data_dir=tmp_path_factory.mktemp("data"),
-        service_token=SecretStr("a-token-of-services"),
-        admin_key_sha256="0" * 64,
-        broker_url=SecretStr(valkey),
-        registry_url=f"http://127.0.0.1:{free_port()}",
-        webhook_token=SecretStr(minio_server.webhook_token),
-        reconcile_seconds=3600,
-        store=minio_server.settings,
-    )
+    token = minio_server.webhook_token
+    folder = tmp_path_factory.mktemp("data")
+    return make_settings(folder, valkey, minio_server.settings, token, reconcile_seconds=3600)
 
 
 def webhook(settings: IngestSettings) -> APP:

@@ -19,7 +19,7 @@ from assay_ingest.store_events import read_store_events
 from assay_shared.queue import EVENTS, INGEST, TaskQueue
 from assay_shared.settings import StoreSettings
 from deploy.local.ports import free_port
-from tests.integration.ingest.support import queued, served
+from tests.integration.ingest.support import make_settings, queued, served
 from tests.support.waiting import wait_until
 
 REGION = "eu-west-1"
@@ -56,17 +56,10 @@ def queue_url(sqs: Any) -> str:
 def settings(
     valkey: str, store_settings: StoreSettings, queue_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> IngestSettings:
-    return IngestSettings(
-        data_dir=tmp_path_factory.mktemp("data"),
-        service_token=SecretStr("a-token-of-services"),
-        admin_key_sha256="0" * 64,
-        broker_url=SecretStr(valkey),
-        registry_url=f"http://127.0.0.1:{free_port()}",
-        webhook_token=SecretStr("a-token-of-the-webhook"),
-        store_events_queue_url=queue_url,
-        reconcile_seconds=3600,
-        store=store_settings.model_copy(update={"bucket_prefix": PREFIX, "region": REGION}),
-    )
+    store = store_settings.model_copy(update={"bucket_prefix": PREFIX, "region": REGION})
+    folder = tmp_path_factory.mktemp("data")
+    given = {"store_events_queue_url": queue_url, "reconcile_seconds": 3600}
+    return make_settings(folder, valkey, store, "a-token-of-the-webhook", **given)
 
 
 def told(key: str, bucket: str = "acme-uploads", sequencer: str = "0A") -> str:
