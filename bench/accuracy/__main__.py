@@ -76,6 +76,7 @@ def print_all(title: str, brands: Sequence[Brand], more: Sequence[Brand], train:
     tables.print_verdicts(brands)
     tables.print_causes(brands)
     curves.print_shares(brands)
+    curves.print_undecided(brands)
     curves.print_sizes(brands)
     curves.print_costs(brands)
 

@@ -23,7 +23,7 @@ class Case:
     """One photo, ruled on. `kind`: genuine, a kind of fake, or another product; `long_side` of the product
     in pixels, 0 where the manifest does not say.
 
-    `adequate`: the check `image_quality` passes; `compared`: the check `appearance` answers, so the print
+    `adequate`: the check `image_quality` passes; `compared`: the check `appearance` has a score, so the print
     could be compared; `p` its p-value, None where it has none. `score` and `verdict` of the verification;
     `outcomes` of all its checks. Of the peers: `original`, whether all required marks were found at FOUND;
     `confidence`, the least of the product's and the required marks'; `likeness` to the nearest training
@@ -88,6 +88,7 @@ def _rule_on_each(folder: Path, results: Results, share: float, shrunk: float) -
         judged = run_checks(evidence)
         ruling = rule(judged)
         outcomes = {check.check.name: check.check.outcome for check in judged}
+        scores = {check.check.name: check.check.score for check in judged}
         original, confidence = None, None
         if results.by_detector:
             least = _find_least(one, required)
@@ -97,7 +98,7 @@ def _rule_on_each(folder: Path, results: Results, share: float, shrunk: float) -
             kind=photo.kind,
             long_side=shrunk * float(photo.facts.get("product_long_side", 0)),
             adequate=outcomes[image_quality.NAME] is Outcome.PASS,
-            compared=outcomes[appearance.NAME] in (Outcome.PASS, Outcome.FAIL),
+            compared=scores[appearance.NAME] is not None,
             p=one.appearance.p if one.appearance is not None else None,
             score=ruling.score,
             verdict=ruling.verdict,

@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from assay_shared.wire import DOUBTED_SHARE
 from bench.accuracy.cases import Case
 from bench.accuracy.photos import KINDS
 from bench.accuracy.tables import (
@@ -22,6 +23,8 @@ from bench.accuracy.tables import (
 
 SHARES = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
 """Settings of `doubted_share` to show."""
+UNDECIDED = (0.0, 0.01, 0.03, 0.05, 0.08, 0.13, 0.18)
+"""Settings of `inconclusive_share` to show, beside the default share of doubt."""
 SIZES = (1, 400, 500, 600, 700, 850, 1000, 1200, 1400, 1600, 1800, 10_000)
 """Edges of bins of the product's long side, pixels."""
 
@@ -41,6 +44,38 @@ def print_shares(brands: Sequence[Brand]) -> None:
         cells = [count_brands(brands, lambda case: case.genuine and case.compared, departs)]
         cells += [count_brands(brands, chosen([kind]), departs) for kind in KINDS]
         cells.append(count_brands(brands, chosen(KINDS), departs))
+        print_row(f"{share:g}", [describe(cell, as_share=True) for cell in cells])
+
+
+def print_undecided(brands: Sequence[Brand]) -> None:
+    """What is left undecided by print, and what that spares, of photos compared."""
+    print(f"\nThe setting `inconclusive_share`, with `doubted_share` {DOUBTED_SHARE:g}, of those compared:\n")
+    heads = ["genuine inconclusive", "fakes inconclusive", "fakes that pass", "right of those decided"]
+    print_head(["inconclusive_share", *heads])
+    for share in UNDECIDED:
+
+        def passes(case: Case, share: float = share) -> bool:
+            return case.p is not None and case.p >= DOUBTED_SHARE + share
+
+        def decided(case: Case) -> bool:
+            return case.p is not None and (case.p < DOUBTED_SHARE or passes(case))
+
+        def is_genuine(case: Case) -> bool:
+            return case.compared and case.genuine
+
+        def is_fake(case: Case) -> bool:
+            return case.compared and case.fake
+
+        cells = [
+            count_brands(brands, is_genuine, lambda case: not decided(case)),
+            count_brands(brands, is_fake, lambda case: not decided(case)),
+            count_brands(brands, is_fake, passes),
+            count_brands(
+                brands,
+                lambda case: (is_genuine(case) or is_fake(case)) and decided(case),
+                lambda case: case.genuine is passes(case),
+            ),
+        ]
         print_row(f"{share:g}", [describe(cell, as_share=True) for cell in cells])
 
 

@@ -94,7 +94,8 @@ def print_areas(brands: Sequence[Brand]) -> None:
 def print_verdicts(brands: Sequence[Brand]) -> None:
     """What is ruled, by brand, and what the original's way makes of the same photos."""
     heads = ["boxes", "accuracy", "inconclusive, adequate genuine", "inconclusive, all genuine"]
-    heads += ["genuine doubted", "genuine counterfeit", "fakes genuine", "others genuine", "peer: accuracy"]
+    heads += ["genuine doubted", "genuine counterfeit", "fakes counterfeit", "fakes inconclusive"]
+    heads += ["fakes genuine", "others genuine", "peer: accuracy"]
     print("\nVerdicts; accuracy of all that are not inconclusive, genuine photos and fakes:\n")
     print_head(["brand", *heads])
     groups: list[tuple[str, list[Brand]]] = [(brand.name, [brand]) for brand in brands]
@@ -110,6 +111,8 @@ def print_verdicts(brands: Sequence[Brand]) -> None:
             count_brands(chosen, lambda case: case.genuine, _is_inconclusive),
             count_brands(chosen, lambda case: case.genuine and case.compared, _is_doubted),
             count_brands(chosen, lambda case: case.genuine, _is_counterfeit),
+            count_brands(chosen, lambda case: case.fake, _is_counterfeit),
+            count_brands(chosen, lambda case: case.fake, _is_inconclusive),
             count_brands(chosen, lambda case: case.fake, _is_genuine),
             count_brands(chosen, lambda case: case.other, _is_genuine),
             measure_original(chosen),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from assay_shared.wire import Outcome, Verdict, Verification
+from assay_shared.wire import Verdict, Verification
 
 MIDDLE = 0.5
 """The score between genuine and counterfeit."""
@@ -25,12 +25,13 @@ def is_near(score: float) -> bool:
 
 
 def find_appearance_p(verification: Verification) -> float | None:
-    """The p-value (0 to 1) of the check `appearance`; None where that check is missing or could not judge,
-    and where the picture shows several products: that of the worst is no fair draw."""
+    """The p-value (0 to 1) of the check `appearance`; None where that check is missing or could not compare,
+    for it has no score then, and where the picture shows several products: that of the worst is no fair
+    draw."""
     if len(verification.products) > 1:
         return None
     for check in verification.checks:
-        if check.name == APPEARANCE and check.outcome in (Outcome.PASS, Outcome.FAIL):
+        if check.name == APPEARANCE and check.score is not None:
             p = check.values.get("p")
             if isinstance(p, int | float) and not isinstance(p, bool) and 0 <= p <= 1:
                 return float(p)

@@ -88,6 +88,7 @@ class Gate(Request):
 
 
 DOUBTED_SHARE = 0.02
+INCONCLUSIVE_SHARE = 0.05
 KeptPictures = Literal["none", "doubted", "all"]
 
 
@@ -104,7 +105,15 @@ class BrandSettings(Request):
         default=DOUBTED_SHARE,
         ge=0.001,
         le=0.2,
-        description="share of genuine products that the brand is willing to see doubted by their appearance",
+        description="share of genuine products that the brand is willing to see called counterfeit by their "
+        "appearance",
+    )
+    inconclusive_share: float = Field(
+        default=INCONCLUSIVE_SHARE,
+        ge=0,
+        le=0.3,
+        description="share of genuine products, beside those, that the brand is willing to see left "
+        "inconclusive by their appearance; 0: whatever is not called counterfeit passes",
     )
     min_images_per_label: int = Field(default=10, ge=2, le=1000)
     kept_pictures: KeptPictures = Field(
@@ -598,6 +607,7 @@ class PublishedBrand(Wire):
     public_verification: bool
     thresholds: dict[str, float]
     doubted_share: float = DOUBTED_SHARE
+    inconclusive_share: float = INCONCLUSIVE_SHARE
     kept_pictures: KeptPictures = "none"
     products: list[PublishedProduct]
     verify_keys: list[PublishedKey]

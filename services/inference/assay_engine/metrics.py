@@ -53,7 +53,7 @@ STRATEGY = Gauge(
 )
 TRIAL_SECONDS = Gauge(
     "assay_engine_trial_seconds",
-    "seconds of a picture in the self-check",
+    "seconds of a picture in the self-check; on a CPU of processor time",
     ["strategy"],
     multiprocess_mode="liveall",
 )

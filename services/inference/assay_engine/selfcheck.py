@@ -69,8 +69,9 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Trial:
-    """How a runtime did: least milliseconds of a picture, the share of detections within tolerance, why it is
-    out of the question, if it is, and on a GPU milliseconds of a picture among those of other brands."""
+    """How a runtime did: least milliseconds of a picture (of processor time on a CPU), the share of
+    detections within tolerance, why it is out of the question, if it is, and on a GPU milliseconds of a
+    picture among those of other brands."""
 
     name: str
     milliseconds: float | None = None
@@ -138,7 +139,8 @@ def try_candidates(
 ) -> Choice:
     """The fastest candidate that agrees with the reference and, where it must, beats it; else the reference.
 
-    Speed is the least time of ROUNDS turns, taken one after another, so that a busy machine slows all alike.
+    Speed is the least processor time of ROUNDS turns, taken one after another. Not the clock's: on a busy
+    machine one lucky turn of eager's, or none of a candidate's, left workers with the slowest way for good.
     Raises what the reference raises, and ValueError where it finds too little to compare.
     """
     limit = _Limit()
@@ -219,20 +221,21 @@ def _have_like(these: Found, those: Found, tolerance: Tolerance) -> npt.NDArray[
 def _measure(
     detectors: dict[str, BrandDetector], probe: Probe, limit: _Limit, problems: dict[str, str]
 ) -> dict[str, float]:
-    """Least milliseconds of the probe's first picture by name; what raises has a problem and no time."""
+    """Least milliseconds of processor time, of all threads, for the probe's first picture, by name; what
+    raises has a problem and no time."""
     times: dict[str, float] = {}
     for turn in range(ROUNDS):
         if turn and not limit.allows_turn():
             break
         for name in [name for name in detectors if name not in problems]:
-            started = time.perf_counter()
+            started = time.process_time()
             try:
                 detectors[name].detect(probe.pictures[:1])
             except Exception as error:
                 problems[name] = _describe(error)
                 times.pop(name, None)
                 continue
-            spent = (time.perf_counter() - started) * 1000
+            spent = (time.process_time() - started) * 1000
             times[name] = min(spent, times.get(name, spent))
     return times
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from torchvision.ops import nms
 
 from assay_shared.detector.postprocess import IOU_LIMIT, MAX_DETECTIONS, MIN_CONFIDENCE, Detections
+from assay_shared.detector.suppression import suppress_by_group
 
 MOST_BOXES = 8192
 """In one suppression, unless one picture has more: its matrix has the square of them in bits, 8 MB."""
@@ -34,12 +34,8 @@ def find_in_rows(
 def _suppress(rows: torch.Tensor, pictures: torch.Tensor, count: int, iou_limit: float) -> list[Detections]:
     """Of `count` pictures whose surer rows (k, 6) are given, with the picture of each."""
     if len(rows):
-        # Boxes of different pictures and labels are moved apart; in fp64, for in fp32 the distance would
-        # take from the boxes what overlaps are told by.
-        boxes = rows[:, :4].double()
-        reach = boxes.max() - boxes.min() + 1
         groups = pictures * (rows[:, 5].max() + 1) + rows[:, 5]
-        order = nms(boxes + (groups.double() * reach)[:, None], rows[:, 4].double(), iou_limit)
+        order = suppress_by_group(rows[:, :4], rows[:, 4], groups, iou_limit)
         rows, pictures = rows[order], pictures[order]
     own, places = rows.cpu().numpy(), pictures.cpu().numpy()
     found = []

@@ -55,6 +55,8 @@ def list_arguments(package: Path, home: Path, sockets: Path) -> list[str]:
     """Java's arguments for a TorchServe whose files lie under `home` (`log4j2.xml`, `config.properties` and
     the models in `store`), its sockets and other temporary files in `sockets`."""
     return [
+        # Else Java takes a 64th of the machine's memory before it needs any.
+        "-Xms64m",
         "-Xmx512m",
         "-XX:+UseSerialGC",
         f"-Dmodel_server_home={package.parent}",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
@@ -99,10 +99,11 @@ class FairQueue(Generic[Q]):
         self._lines.setdefault(brand, deque()).appendleft(waiting)
         self.shares.add(brand)
 
-    def take(self, limit: int, may: Callable[[Q], bool]) -> list[Q]:
-        """The next ones, at most `limit`, of the brands whose oldest `may` go; those that nobody waits for
-        any more are dropped. One that must be alone comes alone."""
+    def take(self, limit: int, may: Callable[[Q], bool], each: int | None = None) -> list[Q]:
+        """The next ones, at most `limit` and at most `each` of one brand, of the brands whose oldest `may`
+        go; those that nobody waits for any more are dropped. One that must be alone comes alone."""
         batch: list[Q] = []
+        taken: Counter[str] = Counter()
         progress = True
         while progress and len(batch) < limit:
             progress = False
@@ -112,8 +113,9 @@ class FairQueue(Generic[Q]):
                 head = self._find_head(brand)
                 if head is None:
                     self._forget(brand)
-                elif not (head.alone and batch) and may(head):
+                elif not (head.alone and batch) and (each is None or taken[brand] < each) and may(head):
                     batch.append(self._pop(brand))
+                    taken[brand] += 1
                     self._end_turn(brand)
                     if head.alone:
                         return batch

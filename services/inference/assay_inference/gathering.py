@@ -81,6 +81,7 @@ class Gatherer:
             appearance=appearance,
             no_appearance=known.reason if known else "",
             doubted_share=published.doubted_share,
+            inconclusive_share=published.inconclusive_share,
             others=others,
         )
 

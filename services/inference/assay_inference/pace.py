@@ -50,20 +50,38 @@ class Pace:
         wanted = min(limit, self._find_worthwhile(limit))
         return min(most, max(self._streams, wanted - wanted % self._streams))
 
+    def count_within(self, seconds: float) -> int | None:
+        """Pictures of one request that take so long, at least those of all streams; None while nothing is
+        known."""
+        if self.seconds_per_picture is None:
+            return None
+        fixed, each = self._fit() or (0.0, self.seconds_per_picture)
+        return max(1, self._streams, int((seconds - fixed) / each))
+
     def _find_worthwhile(self, most: int) -> int:
         """`most` until enough is known. Where all batches have had one size for long, twice that is tried."""
         if self._answers < ENOUGH:
             return most
-        mean = self._n / self._weight
-        variance = self._nn / self._weight - mean * mean
-        if variance < SPREAD:
+        if self._variance() < SPREAD:
             return 2 * (self._limit or most)
-        slope = (self._nt / self._weight - mean * self._t / self._weight) / variance
-        fixed = max(0.0, self._t / self._weight - slope * mean)
-        # fixed / (fixed + n * slope) <= FIXED_SHARE
-        wanted = fixed / slope * (1 / FIXED_SHARE - 1) if slope > 0 else most
+        line = self._fit()
+        # fixed / (fixed + n * each) <= FIXED_SHARE
+        wanted = line[0] / line[1] * (1 / FIXED_SHARE - 1) if line else most
         self._limit = max(1, math.ceil(min(wanted, most)))
         return self._limit
+
+    def _variance(self) -> float:
+        mean = self._n / self._weight
+        return self._nn / self._weight - mean * mean
+
+    def _fit(self) -> tuple[float, float] | None:
+        """A request's fixed seconds, and those of each picture; None where the answers do not tell."""
+        variance = self._variance()
+        if variance < SPREAD:
+            return None
+        mean = self._n / self._weight
+        each = (self._nt / self._weight - mean * self._t / self._weight) / variance
+        return (max(0.0, self._t / self._weight - each * mean), each) if each > 0 else None
 
 
 def _blend(known: float | None, new: float) -> float:

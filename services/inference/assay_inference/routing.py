@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from assay_inference.engine_hosts import Host, Hosts
 from assay_inference.fair_queue import FairQueue, Waiting
 
+SHARED_SECONDS = 0.02
+"""That a worker computes pictures of one brand while others may come."""
 SPREAD_SECONDS = 0.1
 """A brand's next host helps where the wait at those before it is longer: about what loading a model takes."""
 
@@ -17,7 +19,8 @@ class Router:
     """Takes from a queue for the free workers of hosts, at most `batch` pictures at a time.
 
     While another brand came in the last `reserve_seconds`, no brand takes the last free worker of a host
-    whose others it has all: whoever comes next need not wait until a flood's picture is done.
+    whose others it has all, and a worker is given no more of one brand than take SHARED_SECONDS: whoever
+    comes next need not wait until a flood's pictures are done.
     """
 
     def __init__(self, queue: FairQueue[Waiting], hosts: Hosts, batch: int, reserve_seconds: float) -> None:
@@ -47,7 +50,9 @@ class Router:
 
     def _take(self, host: Host, waits: dict[str, float]) -> list[Waiting]:
         return self._queue.take(
-            host.pace.choose_batch(self._batch), lambda head: self._may(host, head, waits)
+            host.pace.choose_batch(self._batch),
+            lambda head: self._may(host, head, waits),
+            each=host.pace.count_within(SHARED_SECONDS) if self._is_shared() else None,
         )
 
     def _may(self, host: Host, head: Waiting, waits: dict[str, float]) -> bool:
@@ -64,8 +69,15 @@ class Router:
         """Whether the last free worker of a host is kept from a brand that has all the others."""
         if host.slots < 2 or host.free > 1 or host.in_hand[brand] < host.slots - 1:
             return False
+        return any(other != brand for other in self._list_recent())
+
+    def _is_shared(self) -> bool:
+        """Whether several brands came lately."""
+        return len(self._list_recent()) > 1
+
+    def _list_recent(self) -> list[str]:
         now = time.monotonic()
-        return any(other != brand and now - came < self._reserve for other, came in self._came.items())
+        return [brand for brand, came in self._came.items() if now - came < self._reserve]
 
     def _waits_at_home(self) -> dict[str, float]:
         """Seconds that the newest picture of each brand would wait at the brand's own host: for its turn, or

@@ -73,6 +73,7 @@ def describe_brand(session: Session, slug: str) -> PublishedBrand:
         thresholds=settings.thresholds,
         kept_pictures=settings.kept_pictures,
         doubted_share=settings.doubted_share,
+        inconclusive_share=settings.inconclusive_share,
         products=[
             PublishedProduct(gtin=product.gtin, label=product.label, name=product.name)
             for product in products

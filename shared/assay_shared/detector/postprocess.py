@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
-from torchvision.ops import batched_nms
+
+from assay_shared.detector.suppression import suppress_by_group
 
 MAX_DETECTIONS = 300
 """Most detections of one picture, ultralytics' default."""
@@ -88,7 +89,7 @@ def find_detections_in_levels(
 def _suppress(
     boxes: torch.Tensor, confidences: torch.Tensor, labels: torch.Tensor, iou_limit: float
 ) -> Detections:
-    order = batched_nms(boxes, confidences, labels, iou_limit)[:MAX_DETECTIONS]
+    order = suppress_by_group(boxes, confidences, labels, iou_limit)[:MAX_DETECTIONS]
     return Detections(
         boxes[order].cpu().numpy(), confidences[order].cpu().numpy(), labels[order].cpu().numpy()
     )

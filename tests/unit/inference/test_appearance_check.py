@@ -49,11 +49,35 @@ def test_a_print_that_departs_is_counterfeit_and_the_cause_is_named() -> None:
     assert rule(run_checks(replace(GENUINE, appearance=found))).verdict is Verdict.COUNTERFEIT
 
 
-def test_the_brand_says_which_share_may_be_doubted() -> None:
-    found = replace(FINE, p=0.015)
-    careful = replace(GENUINE, appearance=found, doubted_share=0.01)
-    assert judge(found)[0] is Outcome.FAIL
-    assert appearance.judge(careful, True).check.outcome is Outcome.PASS
+def test_a_print_that_departs_a_little_is_inconclusive_and_the_cause_is_named() -> None:
+    found = replace(FINE, p=0.04, causes={**dict.fromkeys(CAUSES, 0.5), "fineness": 0.01})
+    assert judge(found) == (
+        Outcome.UNCLEAR,
+        "The print may depart from the genuine one: the print is coarser or finer",
+    )
+    ruling = rule(run_checks(replace(GENUINE, appearance=found)))
+    assert ruling.verdict is Verdict.INCONCLUSIVE
+    assert ruling.guidance == appearance.UNDECIDED
+
+
+@pytest.mark.parametrize(
+    ("p", "doubted", "inconclusive", "outcome"),
+    [
+        (0.015, 0.02, 0.05, Outcome.FAIL),
+        (0.015, 0.01, 0.05, Outcome.UNCLEAR),
+        (0.015, 0.01, 0.0, Outcome.PASS),
+        (0.02, 0.02, 0.0, Outcome.PASS),
+        (0.069, 0.02, 0.05, Outcome.UNCLEAR),
+        (0.071, 0.02, 0.05, Outcome.PASS),
+    ],
+)
+def test_the_brand_says_which_shares_may_be_doubted(
+    p: float, doubted: float, inconclusive: float, outcome: Outcome
+) -> None:
+    evidence = replace(
+        GENUINE, appearance=replace(FINE, p=p), doubted_share=doubted, inconclusive_share=inconclusive
+    )
+    assert appearance.judge(evidence, True).check.outcome is outcome
 
 
 @pytest.mark.parametrize(
@@ -103,7 +127,7 @@ def test_the_score_says_which_side_and_is_json(p: float, share: float, softness:
     check = appearance.judge(replace(GENUINE, appearance=found, doubted_share=share), True).check
     json.dumps(check.model_dump(mode="json"), allow_nan=False)
     if check.score is not None:
-        assert (check.score >= 0.5) == (check.outcome is Outcome.PASS)
+        assert (check.score >= 0.5) == (check.outcome is not Outcome.FAIL)
 
 
 WHOLE = replace(FINE, causes={"colour": 0.4, "fineness": 0.6}, softness=0.0, most_softness=1e9, whole=True)

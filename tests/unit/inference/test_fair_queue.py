@@ -66,6 +66,16 @@ def test_nobody_is_more_than_one_ahead_of_anybody_who_waits(arrivals: list[str],
     assert all(order == sorted(order) for order in taken.values())
 
 
+@given(arrivals=st.lists(BRANDS, max_size=60), size=st.integers(1, 16), each=st.integers(1, 4))
+def test_no_brand_fills_a_batch_that_others_may_need(arrivals: list[str], size: int, each: int) -> None:
+    queue = fill("".join(arrivals))
+    served: Counter[str] = Counter()
+    while batch := queue.take(size, anybody, each):
+        assert max(Counter(brands(batch)).values()) <= each
+        served.update(brands(batch))
+    assert served == Counter(arrivals)
+
+
 @given(flood=st.integers(1, 200), size=st.integers(1, 16))
 def test_however_many_a_flood_sends_the_next_brand_is_in_the_next_batch(flood: int, size: int) -> None:
     queue = fill("f" * flood)

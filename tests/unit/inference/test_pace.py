@@ -60,6 +60,16 @@ def test_on_streams_a_cpu_gets_one_picture_a_stream_however_busy_it_is() -> None
         assert pace.choose_batch(16) == 2
 
 
+def test_what_fits_into_a_time() -> None:
+    cpu, gpu = learn(0.004, 0.04), learn(0.006, 0.0003)
+    assert (cpu.count_within(0.02), cpu.count_within(0.1)) == (1, 2)
+    assert gpu.count_within(0.02) == pytest.approx(46, abs=2)
+    streams = Pace(2)
+    assert streams.count_within(0.02) is None
+    streams.note(2, 0.1)
+    assert streams.count_within(0.02) == 2
+
+
 def test_nothing_is_guessed_before_there_are_answers() -> None:
     pace = Pace()
     assert pace.choose_batch(16) == 16

@@ -17,15 +17,17 @@ PIXELS = np.zeros((0, 0, 3), np.uint8)
 
 
 class Setup:
-    """Hosts whose pace is known, a queue, and a router; batches of one."""
+    """Hosts whose pace is known, a queue, and a router; batches of one, unless more are said."""
 
-    def __init__(self, slots: list[int], seconds: float = 0.04, reserve: float = 60.0) -> None:
+    def __init__(
+        self, slots: list[int], seconds: float = 0.04, reserve: float = 60.0, batch: int = 1
+    ) -> None:
         self.list = [Host(f"http://host-{place}", number, 60) for place, number in enumerate(slots)]
         for host in self.list:
             host.pace.note(1, seconds)
         self.hosts = Hosts(self.list)
         self.queue = FairQueue[Waiting](1000)
-        self.router = Router(self.queue, self.hosts, 1, reserve)
+        self.router = Router(self.queue, self.hosts, batch, reserve)
 
     def add(self, brand: str, count: int = 1) -> None:
         for _ in range(count):
@@ -105,6 +107,17 @@ def test_a_flood_leaves_the_last_worker_to_others() -> None:
     assert len(setup.route()) == 2
     setup.add("other")
     assert setup.route() == [("other", "http://host-0", False)]
+
+
+def test_a_flood_takes_a_worker_for_a_short_time_while_others_may_come() -> None:
+    setup = Setup([2], seconds=0.01, batch=8)
+    setup.add("flood", 20)
+    assert len(setup.route()) == 16
+    setup.list[0].release({"flood"})
+    setup.list[0].release({"flood"})
+    setup.add("quiet")
+    # 20 ms of the flood beside the other's picture; the last worker is kept free.
+    assert [brand for brand, _, _ in setup.route()] == ["quiet", "flood", "flood"]
 
 
 def test_a_brand_alone_has_all_workers() -> None:

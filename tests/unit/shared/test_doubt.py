@@ -9,13 +9,15 @@ from assay_shared.ids import utc_now
 from assay_shared.wire import Box, Check, JudgedProduct, Outcome, Verdict, Verification
 
 
-def with_check(name: str, outcome: Outcome, values: dict[str, Any]) -> Verification:
+def with_check(
+    name: str, outcome: Outcome, values: dict[str, Any], score: float | None = 0.3
+) -> Verification:
     return Verification(
         id="ver_1",
         brand="acme",
         verdict=Verdict.GENUINE,
         score=0.9,
-        checks=[Check(name=name, outcome=outcome, score=0.3, reason="", values=values)],
+        checks=[Check(name=name, outcome=outcome, score=score, reason="", values=values)],
         detections=[],
         model_version="v1",
         image={"width": 1, "height": 1},
@@ -30,7 +32,7 @@ def with_check(name: str, outcome: Outcome, values: dict[str, Any]) -> Verificat
     [
         ("appearance", Outcome.PASS, {"p": 0.25}, 0.25),
         ("appearance", Outcome.FAIL, {"p": 0}, 0.0),
-        ("appearance", Outcome.UNCLEAR, {"p": 0.25}, None),
+        ("appearance", Outcome.UNCLEAR, {"p": 0.05}, 0.05),
         ("appearance", Outcome.NOT_APPLICABLE, {}, None),
         ("appearance", Outcome.PASS, {}, None),
         ("appearance", Outcome.PASS, {"p": None}, None),
@@ -44,6 +46,10 @@ def test_the_p_value_is_that_of_a_judgement(
     name: str, outcome: Outcome, values: dict[str, Any], p: float | None
 ) -> None:
     assert find_appearance_p(with_check(name, outcome, values)) == p
+
+
+def test_what_could_not_be_compared_says_nothing_of_drift() -> None:
+    assert find_appearance_p(with_check("appearance", Outcome.UNCLEAR, {"p": 0.25}, score=None)) is None
 
 
 def test_the_worst_of_several_products_says_nothing_of_drift() -> None:

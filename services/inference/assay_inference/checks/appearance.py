@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from assay_inference.appearance_workers import Appearance
 from assay_inference.checks.evidence import Evidence, Judged, answer
 from assay_inference.geometry import cut_off_sides
 from assay_shared.appearance.model import LEAST_COVERED
@@ -26,14 +27,21 @@ CAUSES = {
 """By cause, what a person can look for."""
 TRAITS = {"colour": "its colours differ", "fineness": "its surface is coarser or finer"}
 """The same of a product that is looked at as a whole."""
+UNDECIDED = (
+    "Take another picture: straight from the front, near, in even light",
+    "If that is undecided too, have a person compare the product with a genuine one",
+)
+"""What helps where the print departs, and not far enough to be called counterfeit."""
 WEAKER = "it has no print that could be compared place by place, so this is a weaker judgement"
 
 
 def judge(evidence: Evidence, picture_is_good: bool) -> Judged:
     """Fails where fewer genuine photos than the brand's share of doubt depart as far; unclear where the
-    picture cannot be compared with genuine ones.
+    picture cannot be compared with genuine ones, and where so few depart as far that it should not be called
+    genuine either.
 
-    The score is 0.5 at that share: above it the p-value, stretched to 1; below it, in proportion.
+    The score is 0.5 at the share of doubt: above it the p-value, stretched to 1; below it, in proportion.
+    What cannot be compared has none.
     """
     product = evidence.product
     if product is None:
@@ -46,6 +54,7 @@ def judge(evidence: Evidence, picture_is_good: bool) -> Judged:
     values: dict[str, object] = {
         "p": found.p,
         "doubted_share": share,
+        "inconclusive_share": evidence.inconclusive_share,
         "causes": {name: round(p, 4) for name, p in (found.causes or {}).items()},
         "covered": found.covered,
         "glare": found.glare,
@@ -62,18 +71,24 @@ def judge(evidence: Evidence, picture_is_good: bool) -> Judged:
             f"Make sure that this is {product.label!r}; show its whole printed face, sharp and without glare",
         )
         return answer(NAME, Outcome.UNCLEAR, f"The print cannot be compared: {why}", hint, values=values)
-    if found.p >= share:
-        score = 0.5 + 0.5 * (found.p - share) / (1 - share)
-        reason = (
-            f"As a whole the product looks genuine; {WEAKER}" if found.whole else "The print looks genuine"
-        )
-        return answer(NAME, Outcome.PASS, reason, score=score, values=values)
-    cause = min(found.causes or {}, key=lambda name: (found.causes or {})[name])
+    if found.p < share:
+        reason = _describe_departure(found, "departs from")
+        return answer(NAME, Outcome.FAIL, reason, score=0.5 * found.p / share, values=values)
+    score = 0.5 + 0.5 * (found.p - share) / (1 - share)
+    if found.p < share + evidence.inconclusive_share:
+        reason = _describe_departure(found, "may depart from")
+        return answer(NAME, Outcome.UNCLEAR, reason, *UNDECIDED, score=score, values=values)
+    reason = f"As a whole the product looks genuine; {WEAKER}" if found.whole else "The print looks genuine"
+    return answer(NAME, Outcome.PASS, reason, score=score, values=values)
+
+
+def _describe_departure(found: Appearance, departs: str) -> str:
+    """What departs most, for a person to look at."""
+    causes = found.causes or {}
+    cause = min(causes, key=lambda name: causes[name])
     if found.whole:
-        reason = f"As a whole the product departs from genuine ones: {TRAITS[cause]}; {WEAKER}"
-    else:
-        reason = f"The print departs from the genuine one: {CAUSES[cause.split()[0]]}"
-    return answer(NAME, Outcome.FAIL, reason, score=0.5 * found.p / share, values=values)
+        return f"As a whole the product {departs} genuine ones: {TRAITS[cause]}; {WEAKER}"
+    return f"The print {departs} the genuine one: {CAUSES[cause.split()[0]]}"
 
 
 def _finite(value: float) -> float | None:

@@ -10,7 +10,14 @@ from assay_inference.appearance_workers import Appearance
 from assay_inference.barcodes import Barcode
 from assay_inference.geometry import Rectangle
 from assay_inference.quality import Quality
-from assay_shared.wire import DOUBTED_SHARE, Check, LabelRole, Outcome, PublishedProduct
+from assay_shared.wire import (
+    DOUBTED_SHARE,
+    INCONCLUSIVE_SHARE,
+    Check,
+    LabelRole,
+    Outcome,
+    PublishedProduct,
+)
 
 
 @dataclass(frozen=True)
@@ -37,8 +44,8 @@ class Evidence:
     seen, without what is another product's; the labels of the model with their roles; the brand's products;
     the GTIN that the caller named; those of the GTINs read that other brands registered (never whose);
     whether time for reading codes ran out; what was found of the product's appearance, or why nothing was;
-    the share of genuine products that the brand is willing to see doubted; the other products of the picture,
-    which have evidence of their own."""
+    the shares of genuine products that the brand is willing to see called counterfeit, and left inconclusive,
+    by their appearance; the other products of the picture, which have evidence of their own."""
 
     width: int
     height: int
@@ -55,6 +62,7 @@ class Evidence:
     appearance: Appearance | None = None
     no_appearance: str = ""
     doubted_share: float = DOUBTED_SHARE
+    inconclusive_share: float = INCONCLUSIVE_SHARE
     others: tuple[Seen, ...] = ()
 
     @cached_property

@@ -8,7 +8,7 @@ import pytest
 
 from assay_shared.wire import Verdict
 from bench.accuracy.cases import rule_on_brand
-from bench.accuracy.curves import print_costs, print_shares, print_sizes
+from bench.accuracy.curves import print_costs, print_shares, print_sizes, print_undecided
 from bench.accuracy.judging import Results
 from bench.accuracy.kept import hash_sources, keep
 from bench.accuracy.photos import KINDS
@@ -66,6 +66,7 @@ def test_tables(brand: Brand, capsys: pytest.CaptureFixture[str]) -> None:
     print_areas([brand])
     print_verdicts([brand])
     print_shares([brand])
+    print_undecided([brand])
     print_sizes([brand])
     print_costs([brand])
     text = capsys.readouterr().out
