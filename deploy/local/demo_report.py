@@ -108,10 +108,11 @@ def describe_unseen(judged: Sequence[Judged]) -> str:
     """What the demo does not promise, said openly."""
     unseen = [row for row in judged if not row.visible]
     told = sum(row.right for row in unseen)
+    left_open = sum(row.verdict == "inconclusive" for row in unseen)
     kinds = ", ".join(sorted({row.photo.photo_kind for row in unseen}))
     return (
         f"Told by the print alone ({kinds}), learnt here from two dozen photos a product: "
-        f"{told} of {len(unseen)} called counterfeit"
+        f"{told} of {len(unseen)} called counterfeit, {left_open} left inconclusive"
     )
 
 

@@ -36,7 +36,7 @@ def test_kinds_that_are_not_visible_do_not_count_but_are_told() -> None:
     ]
     assert all(conclusion.held for conclusion in judge_verdicts(rows))
     assert "altered-text, colour-shift" in describe_unseen(rows)
-    assert "1 of 2 called counterfeit" in describe_unseen(rows)
+    assert "1 of 2 called counterfeit, 0 left inconclusive" in describe_unseen(rows)
 
 
 def test_deciding_check_is_the_one_that_failed() -> None:

@@ -30,11 +30,13 @@ for (const card of document.querySelectorAll("[data-verification]")) {
 
 // Not every verification has an explanation: the picture shows once it has come.
 function explain(card, address) {
+  const link = Object.assign(document.createElement("a"), { href: `${address}/explanation`, target: "_blank", title: "Larger" });
   const image = Object.assign(document.createElement("img"), { alt: "where it departs from genuine ones", hidden: true });
   image.addEventListener("load", () => { image.hidden = false; });
-  image.addEventListener("error", () => image.remove());
-  image.src = `${address}/explanation`;
-  card.querySelector(".explanation").append(image);
+  image.addEventListener("error", () => link.remove());
+  image.src = link.href;
+  link.append(image);
+  card.querySelector(".explanation").append(link);
 }
 
 for (const card of document.querySelectorAll("[data-image]")) {

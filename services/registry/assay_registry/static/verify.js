@@ -56,7 +56,7 @@ function explain(id, place, [product]) {
   picture.onload = () => { figure.hidden = false; };
   picture.removeAttribute("src");
   if (product?.checks.some((check) => check.name === "appearance" && check.outcome !== "not_applicable"))
-    picture.src = `/v1/verifications/${id}/explanation?product=${place}`;
+    figure.querySelector("a").href = picture.src = `/v1/verifications/${id}/explanation?product=${place}`;
 }
 
 // One product that decides is shown above; of several, each has its line, and its checks and print when chosen.
@@ -93,7 +93,7 @@ async function draw(file, answer) {
   const pen = canvas.getContext("2d");
   pen.drawImage(picture, 0, 0, canvas.width, canvas.height);
   pen.lineWidth = Math.max(2, canvas.width / 300);
-  pen.font = `${Math.max(14, canvas.width / 50)}px system-ui`;
+  pen.font = `${Math.max(14, canvas.width / 30)}px system-ui`;
   const ratio = canvas.width / answer.image.width;
   const outline = (box, colour, text) => {
     pen.strokeStyle = pen.fillStyle = colour;
