@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from weakref import WeakValueDictionary
 
@@ -65,7 +66,12 @@ class OpenVinoRuntime:
         self._networks: WeakValueDictionary[tuple[str, int], Network] = WeakValueDictionary()
         self._lock = threading.Lock()
         self._compiling: dict[tuple[str, int], threading.Lock] = {}
-        self._check = self._core.compile_model(_build_check(), "CPU", settings_of(precision, threads))
+        # Begins here: the threads that compute inherit the niceness of the one that compiles, and those that
+        # load brands step back.
+        self._compiler = ThreadPoolExecutor(1, "compile")
+        self._check = self._compiler.submit(
+            self._core.compile_model, _build_check(), "CPU", settings_of(precision, threads)
+        ).result()
 
     def load(self, weights: Path | bytes, description: ModelDescription) -> OpenVinoDetector:
         """A detector from verified files. Raises WeightsInvalid when they do not fit together."""
@@ -85,7 +91,9 @@ class OpenVinoRuntime:
         with compiling:
             network = self._networks.get(key)
             if network is None:
-                network = Network(self._core, *key, self._precision, self._threads, self._streams)
+                network = self._compiler.submit(
+                    Network, self._core, *key, self._precision, self._threads, self._streams
+                ).result()
                 self._networks[key] = network
             return network
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -233,3 +235,26 @@ def test_an_unknown_layer_is_refused() -> None:
     layers[11].f = -1  # type: ignore[assignment]  # where ultralytics keeps it
     with pytest.raises(Unbuildable, match="PixelShuffle"):
         build_graph(detector)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="niceness is a thread's own on Linux")
+def test_what_computes_does_not_step_back_as_what_loads_does() -> None:
+    runtime = OpenVinoRuntime("f32", 2, 2)
+    before = list_niceness()
+
+    def load() -> tuple[int, object]:
+        own = threading.get_native_id()
+        os.setpriority(os.PRIO_PROCESS, own, 19)
+        return own, runtime.find_network(describe(5))
+
+    with ThreadPoolExecutor(1) as loader:
+        own, _network = loader.submit(load).result()
+        started = {thread: nice for thread, nice in list_niceness().items() if thread not in before}
+    assert started.pop(own) == 19
+    assert set(started.values()) <= set(before.values())
+
+
+def list_niceness() -> dict[int, int]:
+    """Of each thread of this process."""
+    threads = map(int, os.listdir("/proc/self/task"))
+    return {thread: os.getpriority(os.PRIO_PROCESS, thread) for thread in threads}
