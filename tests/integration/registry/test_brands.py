@@ -31,7 +31,8 @@ def unused_gtin(registry: Registry, number: int = 0) -> str:
 def test_brand_is_made_changed_and_published(registry: Registry) -> None:
     taken = registry.client.post("/v1/brands", json={"slug": registry.brand, "name": "Again"})
     assert (taken.status_code, taken.json()["type"]) == (409, "urn:assay:problem:conflict")
-    settings = {"public_verification": True, "thresholds": {"logo": 0.4}}
+    shares = {"doubted_share": 0.01, "inconclusive_share": 0.1}
+    settings = {"public_verification": True, "thresholds": {"logo": 0.4}, **shares}
     changed = registry.client.patch(registry.address, json={"settings": settings})
     assert changed.status_code == 200
     assert changed.json()["settings"]["thresholds"] == {"logo": 0.4}
@@ -43,6 +44,7 @@ def test_brand_is_made_changed_and_published(registry: Registry) -> None:
     assert put.json() == {"gtin": gtin.zfill(14), "name": "Box", "label": "box"}
     brand = published(registry)
     assert (brand.slug, brand.public_verification, brand.thresholds) == (registry.brand, True, {"logo": 0.4})
+    assert {name: getattr(brand, name) for name in shares} == shares
     assert [product.gtin for product in brand.products] == [gtin.zfill(14)]
     assert len(brand.verify_keys) == 1
     assert registry.client.delete(f"{registry.address}/keys/{brand.verify_keys[0].id}").status_code == 204
