@@ -3,7 +3,8 @@
 No timer ever holds a picture back, batches span brands, and TorchServe's own batcher, which can lose
 requests, stays off. The number of requests in flight to each TorchServe is its number of workers. Brands take
 turns (`fair_queue.py`), each has its host (`engine_hosts.py`, `routing.py`), and a host's batches are as
-large as is worth while (`pace.py`).
+large as is worth while (`pace.py`). What would be late is refused at once (`engine_admission.py`), what
+failed is sent again (`engine_retries.py`).
 """
 
 from __future__ import annotations
@@ -12,16 +13,17 @@ import asyncio
 import time
 from collections.abc import Coroutine, Sequence
 from dataclasses import replace
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 from prometheus_client import Counter, Gauge, Histogram
 
 from assay_engine.errors import ModelLoading
 from assay_engine.framing import Found, Item
+from assay_inference.engine_admission import REFUSED, Admission
 from assay_inference.engine_hosts import Host, Hosts
+from assay_inference.engine_retries import Retries
 from assay_inference.engine_watch import watch
-from assay_inference.errors import BrandFlood, Busy, EngineUnreached
 from assay_inference.fair_queue import FairQueue, Waiting
 from assay_inference.routing import Router
 from assay_inference.transport import TorchServeTransport, Transport
@@ -36,24 +38,9 @@ QUEUE_SECONDS = Histogram(
 )
 BATCH = Histogram("assay_engine_batch_size", "pictures in one request", buckets=(1, 2, 4, 8, 16, 32, 64))
 BRANDS = Histogram("assay_engine_batch_brands", "brands in one request", buckets=(1, 2, 4, 8, 16, 32, 64))
-RETRIES = Counter("assay_engine_retries", "pictures sent a second time")
-LOADING = Counter("assay_engine_loading", "pictures sent again because their model was still being loaded")
 SPREADS = Counter("assay_engine_spread_pictures", "pictures sent to another host than their brand's own")
 ANSWERED = Counter("assay_engine_host_pictures", "pictures that a TorchServe answered for", ["host"])
 HINTS = Counter("assay_engine_warm_hints", "model versions that an engine was told to load before a picture")
-REFUSED = Counter("assay_engine_refused", "pictures refused on the way to the engine, by cause", ["cause"])
-for _cause in ("flood", "full", "deadline", "away", "loading"):
-    # A series that appears with its first refusal has no increase: an alert would miss it.
-    REFUSED.labels(_cause)
-RETRY_PAUSE = 0.3
-"""Seconds before a second attempt where there is no other host."""
-MAX_TRIES = 2
-LOAD_PAUSES = 0.1, 1.0
-"""Seconds before a picture is sent again whose model was still being loaded, the first time and at most; they
-double. Where a store hangs the engine's worker waits for a brand in vain a fifth of the time, for
-ASSAY_ENGINE_LOAD_WAIT_SECONDS each, and the rest is for others."""
-SAFETY = 1.5
-"""The rate may fall by a third while a picture waits; beyond its deadline it would be computed for nobody."""
 NO_PICTURE = np.zeros((0, 0, 3), np.uint8)
 
 log = logs.get_logger(__name__)
@@ -86,7 +73,9 @@ class EngineClient:
         )
         self._timeout = timeout_seconds
         self._queue = FairQueue[Waiting](queue)
+        self._admission = Admission(self._queue, self._hosts)
         self._router = Router(self._queue, self._hosts, batch, reserve_seconds)
+        self._retries = Retries(self._queue, self._hosts, self._schedule)
         self._tasks: set[asyncio.Task[None]] = set()
         self._away: set[Waiting] = set()
         self._scheduled = False
@@ -105,8 +94,9 @@ class EngineClient:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for waiting in [*self._queue.drain(), *self._away]:
-            _refuse(waiting, EngineUnavailable("The service is stopping"))
+        for waiting in [*self._queue.drain(), *self._away, *self._retries.pausing]:
+            waiting.refuse(EngineUnavailable("The service is stopping"))
+        self._retries.pausing.clear()
         await self._transport.close()
 
     async def detect(self, item: Item, deadline_seconds: float) -> Found:
@@ -116,7 +106,7 @@ class EngineClient:
         passes or no TorchServe answers twice; and the engine's own error of this item, ModelLoading where
         its model is not loaded by the deadline.
         """
-        self._refuse_if_full(item.brand, deadline_seconds)
+        self._admission.check(item.brand, deadline_seconds)
         deadline = time.monotonic() + deadline_seconds
         answer: asyncio.Future[Found] = asyncio.get_running_loop().create_future()
         self._queue.add(Waiting(replace(item, deadline=deadline), deadline, answer))
@@ -145,34 +135,7 @@ class EngineClient:
     def wait_seconds(self, brand: str | None = None) -> float | None:
         """How long one more picture of a brand would wait now, or what waits altogether takes; None where no
         host's pace is known."""
-        rate = self._hosts.pictures_per_second()
-        if rate is None:
-            return None
-        shares = self._queue.shares
-        ahead = shares.total if brand is None else min(shares.total, (shares[brand] + 1) * len(shares))
-        return ahead / rate
-
-    def _refuse_if_full(self, brand: str, deadline_seconds: float) -> None:
-        shares = self._queue.shares
-        if not shares.has_room(brand):
-            self._queue.clean()
-        if not shares.has_room(brand) or self._expect(brand) > deadline_seconds:
-            self._refuse_arrival(brand)
-
-    def _expect(self, brand: str) -> float:
-        """Seconds within which one more picture of this brand is answered; 0 where nothing waits."""
-        wait = self.wait_seconds(brand)
-        return SAFETY * wait + self._hosts.seconds_per_request() if wait else 0.0
-
-    def _refuse_arrival(self, brand: str) -> NoReturn:
-        shares = self._queue.shares
-        if shares.floods(brand):
-            REFUSED.labels("flood").inc()
-            reason = f"{shares[brand]} pictures of brand {brand!r} wait for the detector; send more later"
-            raise BrandFlood(reason).after(self.wait_seconds(brand))
-        REFUSED.labels("full").inc()
-        reason = f"{shares.total} pictures are waiting for the detector; send again later"
-        raise Busy(reason).after(self.wait_seconds())
+        return self._admission.wait_seconds(brand)
 
     def _schedule(self) -> None:
         """Sends what can be sent, once all that is due now is done: what comes together goes together."""
@@ -210,41 +173,23 @@ class EngineClient:
         except EngineUnavailable as error:
             self._away.difference_update(batch)
             for waiting in reversed(batch):  # each goes before all others
-                self._retry(waiting, host, error)
+                self._retries.send_again(waiting, host, error)
         except Exception as error:
             log.exception("engine request failed")
             self._away.difference_update(batch)
             for waiting in batch:
-                _refuse(waiting, EngineUnavailable(f"The detector failed: {type(error).__name__}"))
+                waiting.refuse(EngineUnavailable(f"The detector failed: {type(error).__name__}"))
         else:
             early = []
             for waiting, result in zip(batch, results, strict=True):
                 if isinstance(result, ModelLoading):
                     early.append((waiting, result))
                 else:
-                    _settle(waiting, result)
+                    waiting.settle(result)
             for waiting, loading in reversed(early):  # each goes before all others
-                self._await_load(waiting, loading)
+                self._retries.await_load(waiting, loading)
         finally:
             self._release(host, {waiting.item.brand for waiting in batch})
-
-    def _await_load(self, waiting: Waiting, error: ModelLoading) -> None:
-        """Queues a picture once more whose model is on its way into memory; what its brand has sent since
-        waits behind it. Where its deadline comes first, that is its answer."""
-        if waiting.answer.done():
-            return
-        first, longest = LOAD_PAUSES
-        pause = min(first * 2**waiting.loads, longest)
-        now = time.monotonic()
-        if now + pause >= waiting.deadline:
-            REFUSED.labels("loading").inc()
-            _refuse(waiting, error)
-            return
-        LOADING.inc()
-        waiting.loads += 1
-        waiting.not_before = now + pause
-        self._queue.put_back(waiting)
-        asyncio.get_running_loop().call_later(pause, self._schedule)
 
     async def _hint(self, host: Host, hint: Item) -> None:
         try:
@@ -276,35 +221,6 @@ class EngineClient:
         _learn(host, items, results, time.monotonic() - started)
         return results
 
-    def _retry(self, waiting: Waiting, host: Host, error: EngineUnavailable) -> None:
-        """After a failure each picture once more, alone, elsewhere if possible: if one of them is what kills
-        workers, it takes no other along. Where nobody listened nothing was tried."""
-        if waiting.answer.done():
-            return
-        others = self._hosts.others_live(host)
-        unsent = isinstance(error, EngineUnreached)
-        if not (unsent and others):
-            waiting.tries += 1
-            waiting.alone = waiting.alone or not unsent
-        if waiting.tries >= MAX_TRIES:
-            REFUSED.labels("away").inc()
-            _refuse(waiting, error)
-            return
-        log.warning("picture is sent again", reason=error.detail, brand=waiting.item.brand, host=host.url)
-        RETRIES.inc()
-        waiting.avoid = host.url
-        if others:
-            self._queue.put_back(waiting)
-        else:
-            self._away.add(waiting)
-            self._spawn(self._put_back_later(waiting))
-
-    async def _put_back_later(self, waiting: Waiting) -> None:
-        await asyncio.sleep(RETRY_PAUSE)
-        self._away.discard(waiting)
-        self._queue.put_back(waiting)
-        self._schedule()
-
 
 def _learn(host: Host, items: list[Item], results: list[Found | AssayError], seconds: float) -> None:
     """What an answer says of a host: its pace, where no model had to be loaded, and what is loaded now."""
@@ -319,15 +235,3 @@ def _learn(host: Host, items: list[Item], results: list[Found | AssayError], sec
             host.told.forget(key)
         elif item.pixels.size:
             host.answered.remember(key)
-
-
-def _settle(waiting: Waiting, result: Found | AssayError) -> None:
-    if isinstance(result, AssayError):
-        _refuse(waiting, result)
-    elif not waiting.answer.done():
-        waiting.answer.set_result(result)
-
-
-def _refuse(waiting: Waiting, error: AssayError) -> None:
-    if not waiting.answer.done():
-        waiting.answer.set_exception(error)

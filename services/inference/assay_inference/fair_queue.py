@@ -11,6 +11,7 @@ from typing import Generic, Protocol, TypeVar
 
 from assay_engine.framing import Found, Item
 from assay_inference.shares import Shares
+from assay_shared.errors import AssayError
 
 
 class Queued(Protocol):
@@ -58,6 +59,18 @@ class Waiting:
     def given_up(self) -> bool:
         """Whether nobody waits for it any more."""
         return self.answer.done() or time.monotonic() >= self.deadline
+
+    def settle(self, result: Found | AssayError) -> None:
+        """Gives whoever waits the result, or raises the error there."""
+        if isinstance(result, AssayError):
+            self.refuse(result)
+        elif not self.answer.done():
+            self.answer.set_result(result)
+
+    def refuse(self, error: AssayError) -> None:
+        """Raises an error where somebody waits."""
+        if not self.answer.done():
+            self.answer.set_exception(error)
 
 
 class FairQueue(Generic[Q]):
