@@ -33,9 +33,7 @@ Requests = npt.NDArray[np.int64]
 
 def main() -> int:
     """Measures and prints; 0 when the engine is within the target of the best static choice."""
-    rng = np.random.default_rng(1)
-    weights = 1 / np.arange(1, BRANDS + 1) ** EXPONENT
-    steady = rng.choice(BRANDS, REQUESTS, p=weights / weights.sum())
+    steady = draw_brands(REQUESTS)
     hours = (np.arange(REQUESTS) * PAUSE // SHIFT_SECONDS).astype(np.int64)
     shifting = (steady + hours * (BRANDS // 10)) % BRANDS
     print(f"{REQUESTS} requests, one every {PAUSE} s; {BRANDS} brands, room for {ROOM}; Zipf {EXPONENT}")
@@ -52,6 +50,12 @@ def main() -> int:
         print(f"{name:42}{rate:10.3f}{hit_rate_of_tier(shifting, half_life):10.3f}", flush=True)
     print(f"below the best static choice: {static - engine:.3f} (target <= {TARGET}; less is better)")
     return 0 if static - engine <= TARGET else 1
+
+
+def draw_brands(count: int) -> Requests:
+    """Which brand each of so many requests asks for, the most wanted being 0."""
+    weights = 1 / np.arange(1, BRANDS + 1) ** EXPONENT
+    return np.random.default_rng(1).choice(BRANDS, count, p=weights / weights.sum())
 
 
 def hit_rate_of_static(requests: Requests) -> float:

@@ -12,14 +12,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-import numpy as np
-
 from assay_engine.budgets import Budgets
 from assay_engine.engine import Engine
 from assay_engine.openvino_runtime import OpenVinoRuntime
 from assay_engine.probe import make_probe
 from assay_shared import logs
-from bench.engine_zipf import BRANDS, EXPONENT, ROOM
+from bench.engine_zipf import BRANDS, ROOM, draw_brands
 from bench.many_brands import VERSION, FilesAtHand, ask, fill_cache, percentile, slug
 
 REQUESTS = int(os.environ.get("BENCH_REQUESTS", "1500"))
@@ -30,9 +28,7 @@ BETWEEN = 4
 def main() -> int:
     """Measures and prints; there is no target but the hit rate's, which is bench/engine_zipf.py's."""
     logs.configure_logs("bench", "WARNING")
-    rng = np.random.default_rng(1)
-    weights = 1 / np.arange(1, BRANDS + 1) ** EXPONENT
-    numbers = rng.choice(BRANDS, 2 * REQUESTS, p=weights / weights.sum()).tolist()
+    numbers = draw_brands(2 * REQUESTS).tolist()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         probe = make_probe(folder)

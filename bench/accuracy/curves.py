@@ -52,6 +52,13 @@ def print_undecided(brands: Sequence[Brand]) -> None:
     print(f"\nThe setting `inconclusive_share`, with `doubted_share` {DOUBTED_SHARE:g}, of those compared:\n")
     heads = ["genuine inconclusive", "fakes inconclusive", "fakes that pass", "right of those decided"]
     print_head(["inconclusive_share", *heads])
+
+    def is_genuine(case: Case) -> bool:
+        return case.compared and case.genuine
+
+    def is_fake(case: Case) -> bool:
+        return case.compared and case.fake
+
     for share in UNDECIDED:
 
         def passes(case: Case, share: float = share) -> bool:
@@ -59,12 +66,6 @@ def print_undecided(brands: Sequence[Brand]) -> None:
 
         def decided(case: Case) -> bool:
             return case.p is not None and (case.p < DOUBTED_SHARE or passes(case))
-
-        def is_genuine(case: Case) -> bool:
-            return case.compared and case.genuine
-
-        def is_fake(case: Case) -> bool:
-            return case.compared and case.fake
 
         cells = [
             count_brands(brands, is_genuine, lambda case: not decided(case)),

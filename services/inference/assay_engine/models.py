@@ -40,7 +40,6 @@ NICENESS = 10
 """That these threads have more than others, on Linux: where all cores compute, a load takes a tenth of one.
 Without it 100 loads in a row made the p99 of warm brands 2.2 times what it is (`python -m
 bench.engine_tiers`)."""
-MOST_NICE = 19
 RETRY_SECONDS = 1.0
 """After a load has failed: a corrupt brand that is asked for all the time must not keep the threads busy."""
 
@@ -143,9 +142,7 @@ def _step_back() -> None:
     """Lets threads that compute go before this one. Those that it starts inherit that."""
     if sys.platform == "linux":
         # Linux keeps niceness by thread; elsewhere this would be the whole process.
-        thread = threading.get_native_id()
-        nicer = os.getpriority(os.PRIO_PROCESS, thread) + NICENESS
-        os.setpriority(os.PRIO_PROCESS, thread, min(nicer, MOST_NICE))
+        os.nice(NICENESS)
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from weakref import WeakValueDictionary
@@ -64,8 +63,6 @@ class OpenVinoRuntime:
         self._threads = threads
         self._streams = streams
         self._networks: WeakValueDictionary[tuple[str, int], Network] = WeakValueDictionary()
-        self._lock = threading.Lock()
-        self._compiling: dict[tuple[str, int], threading.Lock] = {}
         # Begins here: the threads that compute inherit the niceness of the one that compiles, and those that
         # load brands step back.
         self._compiler = ThreadPoolExecutor(1, "compile")
@@ -86,16 +83,15 @@ class OpenVinoRuntime:
     def find_network(self, description: ModelDescription) -> Network:
         """The network of an architecture with so many labels, compiled if no brand in memory has it."""
         key = description.architecture, len(description.labels)
-        with self._lock:
-            compiling = self._compiling.setdefault(key, threading.Lock())
-        with compiling:
-            network = self._networks.get(key)
-            if network is None:
-                network = self._compiler.submit(
-                    Network, self._core, *key, self._precision, self._threads, self._streams
-                ).result()
-                self._networks[key] = network
-            return network
+        return self._networks.get(key) or self._compiler.submit(self._compile, key).result()
+
+    def _compile(self, key: tuple[str, int]) -> Network:
+        """On the one thread that compiles: whoever waited for another finds its network."""
+        network = self._networks.get(key)
+        if network is None:
+            network = Network(self._core, *key, self._precision, self._threads, self._streams)
+            self._networks[key] = network
+        return network
 
 
 def _find_projection(network: Network, flat: np.ndarray) -> np.ndarray:

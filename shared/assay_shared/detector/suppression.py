@@ -31,10 +31,9 @@ def suppress_by_group(
 
 def _load_operations() -> None:
     package = importlib.util.find_spec("torchvision")
-    places = package.submodule_search_locations if package is not None else None
-    libraries = sorted(Path(next(iter(places))).glob("_C*.so")) if places else []
-    for library in libraries:
-        torch.ops.load_library(library)
+    for place in (package and package.submodule_search_locations) or ():
+        for library in sorted(Path(place).glob("_C*.so")):
+            torch.ops.load_library(library)
     if not hasattr(torch.ops.torchvision, "nms"):
         importlib.import_module("torchvision")
 

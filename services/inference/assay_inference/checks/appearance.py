@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from assay_inference.appearance_workers import Appearance
-from assay_inference.checks.evidence import Evidence, Judged, answer
+from assay_inference.checks.evidence import Evidence, Judged, answer, grade
 from assay_inference.geometry import cut_off_sides
 from assay_shared.appearance.model import LEAST_COVERED
 from assay_shared.appearance.significance import KNOWN
@@ -71,10 +71,10 @@ def judge(evidence: Evidence, picture_is_good: bool) -> Judged:
             f"Make sure that this is {product.label!r}; show its whole printed face, sharp and without glare",
         )
         return answer(NAME, Outcome.UNCLEAR, f"The print cannot be compared: {why}", hint, values=values)
+    score = grade(found.p, share)
     if found.p < share:
         reason = _describe_departure(found, "departs from")
-        return answer(NAME, Outcome.FAIL, reason, score=0.5 * found.p / share, values=values)
-    score = 0.5 + 0.5 * (found.p - share) / (1 - share)
+        return answer(NAME, Outcome.FAIL, reason, score=score, values=values)
     if found.p < share + evidence.inconclusive_share:
         reason = _describe_departure(found, "may depart from")
         return answer(NAME, Outcome.UNCLEAR, reason, *UNDECIDED, score=score, values=values)

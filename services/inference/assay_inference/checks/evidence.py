@@ -98,7 +98,8 @@ def pick_product(seen: tuple[Seen, ...], wanted: str | None) -> Seen | None:
 
 
 def grade(confidence: float, threshold: float) -> float:
-    """A score from a confidence: 0.5 at the threshold, 0 at 0, 1 at 1, straight lines between."""
+    """A score from a confidence or a p-value: 0.5 at the threshold, 0 at 0, 1 at 1, straight lines
+    between."""
     if confidence < threshold:
         return 0.5 * confidence / threshold
     return 0.5 + 0.5 * (confidence - threshold) / max(1 - threshold, 1e-6)
