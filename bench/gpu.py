@@ -1,10 +1,11 @@
-"""The engine on a GPU, every figure of it: `python -m bench.gpu`, in less than 8 minutes.
+"""The engine on a GPU, every figure of it: `python -m bench.gpu`; `--quick` for 100 brands in half a minute.
 
 The engine as a library, in this process, with CUDA graphs over weight slots, 1,000 brands with weights of
-their own (5 GB in the temporary folder, and as much of the host's and the GPU's memory). The peers, in the
-same run and in turn: one brand, and eager PyTorch. First the self-check says what this machine would choose.
-Without a GPU it ends with status 2; `--cpu` runs the same code on small numbers and CPU tensors, which says
-whether it runs and nothing of how fast. Ends with 0 if all targets are reached, else 1.
+their own (5 GB in the temporary folder, and as much of the host's and the GPU's memory; a tenth with
+`--quick`). The peers, in the same run and in turn: one brand, and eager PyTorch. First the self-check says
+what this machine would choose. Without a GPU it ends with status 2; `--cpu` runs the same code on small
+numbers and CPU tensors, which says whether it runs and nothing of how fast. Ends with 0 if all targets are
+reached, else 1.
 """
 
 from __future__ import annotations
@@ -57,7 +58,10 @@ class Plan:
     scale: Scale = Scale()  # noqa: RUF009  # frozen
 
 
+QUICK = Plan(brands=100, requests=400, rounds=2, hits=100, cold=40)
 SMALL = Plan(8, 8, 1, 3, 4, 2, 4, Scale(lanes=2, sizes=(1, 2), brands=3, side=64))
+PLANS = {"": Plan(), "--quick": QUICK, "--cpu": SMALL}
+"""By the command's argument."""
 
 
 @dataclass(frozen=True)
@@ -74,20 +78,20 @@ class Row:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measures and prints; 0 when all targets are reached, 1 when not, 2 without a GPU."""
-    arguments = sys.argv[1:] if arguments is None else arguments
-    on_cpu = list(arguments) == ["--cpu"]
-    if arguments and not on_cpu:
-        print(f"usage: python -m bench.gpu [--cpu], not {' '.join(arguments)}", file=sys.stderr)
+    asked = " ".join(sys.argv[1:] if arguments is None else arguments)
+    if asked not in PLANS:
+        print(f"usage: python -m bench.gpu [--quick | --cpu], not {asked}", file=sys.stderr)
         return 2
+    on_cpu = asked == "--cpu"
     if not on_cpu and not torch.cuda.is_available():
         print("No GPU: PyTorch sees no CUDA device, so nothing was measured. --cpu tries the code only.")
         return 2
     logs.configure_logs("bench", "WARNING")
-    plan, device = (SMALL, "cpu") if on_cpu else (Plan(), "cuda:0")
+    device = "cpu" if on_cpu else "cuda:0"
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as name:
-        rows = measure(plan, device, Path(name))
-    print_table(rows, device, time.monotonic() - started)
+        rows = measure(PLANS[asked], device, Path(name))
+    print_table(rows, device, asked, time.monotonic() - started)
     return 0 if all(row.reached is not False for row in rows) else 1
 
 
@@ -287,15 +291,15 @@ def count_bytes(device: str) -> int:
     return total - free
 
 
-def print_table(rows: Sequence[Row], device: str, seconds: float) -> None:
-    """As docs/performance.md has it."""
+def print_table(rows: Sequence[Row], device: str, asked: str, seconds: float) -> None:
+    """As docs/performance.md has it; `asked` is the command's argument."""
     machine = f"{platform.machine()}, {count_cores()} cores, PyTorch {torch.__version__}"
     if device == "cpu":
         machine += ", CPU tensors, small numbers: these figures say nothing"
     else:
         machine += f", {torch.cuda.get_device_name(device)}, CUDA {torch.version.cuda}"
     print(f"{datetime.now(UTC):%d %B %Y}, {machine}, {seconds:.0f} s")
-    print(f"`python -m bench.gpu{' --cpu' if device == 'cpu' else ''}`\n")
+    print(f"`{f'python -m bench.gpu {asked}'.strip()}`\n")
     print("| figure | seen | peer | ratio | target | |\n|---|---|---|---|---|---|")
     words = {True: "reached", False: "missed", None: ""}
     for row in rows:

@@ -1,6 +1,6 @@
 """What the slots strategy asks of a device: streams, pinned memory, graphs. On the CPU the same, without.
 
-All calls that only a GPU understands are here. None of them has ever run: no GPU was at hand.
+All calls that only a GPU understands are here; no CI has one (`tests/unit/inference/test_gpu.py`).
 """
 
 from __future__ import annotations

@@ -25,7 +25,8 @@ from assay_shared.detector.architecture import build_detector, predict_raw
 from assay_shared.detector.postprocess import MIN_CONFIDENCE
 
 LANES = 8
-"""Streams that brands run on at the same time. A guess: never measured on a GPU."""
+"""Streams that brands run on at the same time. On an H200 4, 8 and 16 of them took the same 34 to 36 ms for
+32 brands: what one thread can send is what limits it."""
 SIZES = (1, 2, 4, 8, 16)
 """Batch sizes that graphs are captured for; a batch between them is padded up."""
 ROW = 6

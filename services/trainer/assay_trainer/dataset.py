@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 from pathlib import Path
 from statistics import median
 
@@ -16,6 +18,8 @@ MARGIN = 1.5
 """Pictures are kept at this many times the training size: mosaic and scaling need more than the size itself,
 and decoding 12 megapixels anew for every epoch would cost more than the training."""
 QUALITY = 95
+WRITERS = 8
+"""Pictures at a time, each of 12 megapixels up to 150 MB while it is decoded."""
 MAX_REPEATS = 3
 """How often a picture of a rare label is shown in one epoch, at most. Known fakes are always rare: 6 among 50
 pictures, shown once an epoch, are not learned in 20 epochs; shown thrice they are."""
@@ -28,13 +32,18 @@ def write_dataset(manifest: DatasetManifest, images: Path, folder: Path, image_s
     size as shares of the picture, one text file a picture. Sanitised pictures are upright and sRGB already.
     """
     classes = {label.name: index for index, label in enumerate(manifest.labels)}
-    for item in manifest.items:
+    for kind, split in product(("images", "labels"), ("train", "val")):
+        (folder / kind / split).mkdir(parents=True, exist_ok=True)
+
+    def write(item: DatasetItem) -> None:
         picture = folder / "images" / item.split / f"{item.sha256}.jpg"
-        labels = folder / "labels" / item.split / f"{item.sha256}.txt"
-        for path in (picture, labels):
-            path.parent.mkdir(parents=True, exist_ok=True)
         _write_picture(images / f"{item.sha256}.{item.extension}", picture, round(MARGIN * image_size))
+        labels = folder / "labels" / item.split / f"{item.sha256}.txt"
         labels.write_text("".join(_write_boxes(item, classes)))
+
+    # Pillow decodes and reduces outside of Python's lock.
+    with ThreadPoolExecutor(WRITERS) as pool:
+        list(pool.map(write, manifest.items))
     repeats = count_repeats(manifest)
     shown = [item.sha256 for item in manifest.items for _ in range(repeats.get(item.sha256, 0))]
     (folder / TRAIN_LIST).write_text("".join(f"./images/train/{sha256}.jpg\n" for sha256 in shown))

@@ -26,6 +26,9 @@ FEW_BATCH, FEW = 16, 1024
 """Batch on a GPU for fewer than this many pictures: as many as fit in memory would be one step an epoch."""
 NOMINAL_BATCH = 64
 """What ultralytics gathers gradients to before a step."""
+LOOK_SECONDS = 5.0
+"""On a GPU an epoch takes a second, and half of that would be validating and writing a checkpoint: both are
+done this often at most, and at the end."""
 
 
 class Stopped(Exception):
@@ -42,7 +45,7 @@ class TrainingDiverged(AssayError):
 
 @dataclass(frozen=True)
 class Callbacks:
-    """What training tells: progress after each epoch, then its checkpoint; and asks: whether to stop."""
+    """What training tells: an epoch's checkpoint, then its progress; and asks: whether to stop."""
 
     progress: Callable[[Progress], None]
     checkpoint: Callable[[int, Path], None]
@@ -59,9 +62,14 @@ def train_detector(
     checkpoint: Path | None = None,
     device: str = "auto",
     recipe: Recipe = RECIPE,
+    look_seconds: float | None = None,
 ) -> tuple[Any, list[Progress]]:
     """Fine-tunes on a dataset (`data.yaml`); returns the DetectionModel, in fp32 on the CPU, and the progress
-    of every epoch, those before a resumption included.
+    of every epoch that was looked at, those before a resumption included.
+
+    An epoch is looked at, which is to say validated, kept as a checkpoint and told, when `look_seconds` have
+    passed since the last one that was; the first and the last one always. None: LOOK_SECONDS on a GPU, and
+    every epoch on a CPU.
 
     What is kept are the weights after the last epoch (ultralytics' running average of them, which after a few
     hundred steps is nearly the last ones). With a checkpoint it goes on after that one's epoch. `recipe` is
@@ -82,6 +90,9 @@ def train_detector(
     )
     weights = folder / "weights"
     history = read_history(weights)
+    if look_seconds is None:
+        look_seconds = 0.0 if device == "cpu" else LOOK_SECONDS
+    _look_seldom(trainer, look_seconds)
     _attach(trainer, options, callbacks, folder, history)
     if not (checkpoint is not None and is_finished(weights / "last.pt", options)):
         _run(trainer, options)
@@ -176,6 +187,21 @@ def _choose_batch(data: Path, on_gpu: bool) -> int:
         return CPU_BATCH
     pictures = len((data.parent / TRAIN_LIST).read_text().splitlines())
     return FEW_BATCH if pictures < FEW else -1
+
+
+def _look_seldom(trainer: Any, seconds: float) -> None:
+    looked = -math.inf
+
+    def decide(trainer: Any) -> None:
+        # The last epoch ultralytics looks at whatever these say.
+        trainer.args.val = trainer.args.save = time.monotonic() >= looked + seconds
+
+    def note(_trainer: Any) -> None:
+        nonlocal looked
+        looked = time.monotonic()
+
+    trainer.add_callback("on_train_epoch_end", decide)
+    trainer.add_callback("on_model_save", note)
 
 
 def _attach(

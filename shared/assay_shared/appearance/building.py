@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import cv2
@@ -27,6 +25,7 @@ from assay_shared.appearance.patches import Doubles, Floats, Patch, Pixels
 from assay_shared.appearance.poses import project, see_plane
 from assay_shared.appearance.reference import Reference, make_reference
 from assay_shared.appearance.relief import Points, learn_relief, measure_relief
+from assay_shared.appearance.threads import map_on_cores
 from assay_shared.appearance.views import measure_scale
 
 CANDIDATES, PROBES = 8, 14
@@ -45,8 +44,7 @@ class Sources:
 
 def read_sources(patches: Sequence[Patch]) -> Sources:
     """Patches with the keypoints that alignment needs, found once."""
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as threads:
-        return Sources(patches, list(threads.map(find_patch_keypoints, patches)))
+    return Sources(patches, map_on_cores(find_patch_keypoints, patches))
 
 
 def choose_seed(sources: Sources) -> int | None:
@@ -156,11 +154,8 @@ def _spread_relief(polynomial: Doubles | None, frame: Frame) -> Floats:
 
 
 def align_all(sources: Sources, frame: Frame) -> list[Aligned | None]:
-    """Every patch aligned to a frame, on all cores: OpenCV works outside of Python's lock."""
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as threads:
-        return list(
-            threads.map(
-                lambda one: align_patch(*one),
-                [(p, frame, k) for p, k in zip(sources.patches, sources.keypoints, strict=True)],
-            )
-        )
+    """Every patch aligned to a frame."""
+    return map_on_cores(
+        lambda one: align_patch(one[0], frame, one[1]),
+        zip(sources.patches, sources.keypoints, strict=True),
+    )

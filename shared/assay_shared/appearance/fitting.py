@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,6 +16,7 @@ from assay_shared.appearance.patches import Patch
 from assay_shared.appearance.reference import Reference, make_reference
 from assay_shared.appearance.significance import KnownCounterfeits, fit_significance
 from assay_shared.appearance.statistics import CAUSES, Statistics, fit_statistics
+from assay_shared.appearance.threads import map_on_cores
 from assay_shared.appearance.whole import LEAST_DENSITY_SHARE, WholeModel, fit_whole
 
 FOLDS = 5
@@ -111,20 +110,14 @@ def _measure_out_of_fold(
     reference: Reference,
 ) -> list[Measures | None]:
     """Each kept photo measured against the reference that the other folds make."""
-    found: list[Measures | None] = [None] * len(kept)
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        waiting = {}
-        for k in np.unique(folds):
-            others = [one for i, own in zip(kept, folds, strict=True) if own != k and (one := aligned[i])]
-            pixels, mask = merge(others, reference.mask)
-            if reference.frame.relief.any():
-                mask &= reference.mask
-            without = make_reference(pixels, mask, reference.frame.relief, reference.frame.modes)
-            for place in map(int, np.flatnonzero(folds == k)):
-                waiting[place] = pool.submit(_measure, sources, kept[place], without)
-        for place, task in waiting.items():
-            found[place] = task.result()
-    return found
+    without = {}
+    for k in np.unique(folds):
+        others = [one for i, own in zip(kept, folds, strict=True) if own != k and (one := aligned[i])]
+        pixels, mask = merge(others, reference.mask)
+        if reference.frame.relief.any():
+            mask &= reference.mask
+        without[k] = make_reference(pixels, mask, reference.frame.relief, reference.frame.modes)
+    return map_on_cores(lambda place: _measure(sources, kept[place], without[folds[place]]), range(len(kept)))
 
 
 def _measure(sources: Sources, place: int, reference: Reference) -> Measures | None:

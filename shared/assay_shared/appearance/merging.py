@@ -12,6 +12,7 @@ from assay_shared.appearance.alignment import Aligned
 from assay_shared.appearance.frames import CELL, HALF, Frame
 from assay_shared.appearance.patches import Doubles, Flags, Floats, Pixels
 from assay_shared.appearance.reference import to_lightness
+from assay_shared.appearance.threads import map_on_cores
 
 MOST_MOVED, FIRM, LOOSE = 10.0, 0.35, 3.0
 """Half pixels that count of a displacement at most; that any cell may be displaced; times the median
@@ -32,23 +33,26 @@ def merge(aligned: Sequence[Aligned], core: Flags) -> tuple[Pixels, Flags]:
     `core` (h, w) is where print is known to be: exposure and white balance are compared there.
     """
     seen = np.stack([one.seen for one in aligned])
-    levels = np.stack([_find_level(one, core) for one in aligned])
+    levels = np.stack(map_on_cores(lambda one: _find_level(one, core), aligned))
     gains = np.median(levels, 0) / levels
-    stack = np.stack(
-        [
-            np.clip(one.pixels * gain, 0, 255).astype(np.uint8)
-            for one, gain in zip(aligned, gains, strict=True)
-        ]
-    )
+    stack = np.empty((len(aligned), *aligned[0].pixels.shape), np.uint8)
+
+    def light_alike(place: int) -> None:
+        stack[place] = np.clip(aligned[place].pixels * gains[place], 0, 255)
+
+    map_on_cores(light_alike, range(len(aligned)))
     middle = np.empty(stack.shape[1:], np.uint8)
     scatter = np.empty(stack.shape[1:3], np.float32)
-    for top in range(0, len(middle), 16):
+
+    def merge_rows(top: int) -> None:
         rows = slice(top, top + 16)
         # What few photos do not see does not move a median, and what many do not see is no print.
         part = np.ascontiguousarray(np.moveaxis(stack[:, rows], 0, -1))
         middle[rows] = _middle(part)
         apart = np.abs(part.astype(np.int16) - middle[rows][..., None]).sum(2, dtype=np.int16)
         scatter[rows] = _middle(apart) / 3
+
+    map_on_cores(merge_rows, range(0, len(middle), 16))
     grey = to_lightness(middle.astype(np.float32))
     # Light varies in proportion to what it falls on: white paper scatters more than dark glass does.
     level = cv2.GaussianBlur(grey, (0, 0), AROUND) + DARK

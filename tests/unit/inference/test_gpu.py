@@ -1,5 +1,5 @@
 """The slots strategy on a GPU: captures, parallel streams, memory that ends, eager equality. Skipped only
-where PyTorch sees no GPU; never run yet."""
+where PyTorch sees no GPU."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save_file
 
 from assay_shared.wire import DatasetManifest, Progress, TrainingOptions
 from assay_trainer.base_weights import find_bundled
+from assay_trainer.checkpoints import is_finished
 from assay_trainer.dataset import write_dataset
 from assay_trainer.training import Callbacks, TrainingDiverged, train_detector
 from tests.unit.trainer.test_train_child import SIZE, draw_pictures
@@ -45,6 +46,31 @@ def test_the_held_out_pictures_have_no_say_in_what_is_kept(tmp_path: Path) -> No
     assert max(one.map50 or 0.0 for one in other_history) < max(one.map50 or 0.0 for one in history)
     assert kept.keys() == same.keys()
     assert all(torch.equal(tensor, same[name]) for name, tensor in kept.items())
+
+
+def test_epochs_in_between_are_not_looked_at(tmp_path: Path) -> None:
+    dataset = draw_pictures(tmp_path / "images")
+    options = TrainingOptions(image_size=SIZE, epochs=EPOCHS, batch=4)
+    base = find_bundled(options.architecture)
+    data = write_dataset(dataset, tmp_path / "images", tmp_path / "dataset", options.image_size)
+    kept: list[tuple[str, int]] = []
+    callbacks = Callbacks(
+        lambda progress: kept.append(("told", progress.epoch)),
+        lambda epoch, path: kept.append((path.name, epoch)),
+        lambda: False,
+    )
+    _, history = train_detector(
+        data, options, base, tmp_path / "run", callbacks, device="cpu", look_seconds=3600
+    )
+    assert [one.epoch for one in history] == [1, EPOCHS]
+    assert all(one.map50 is not None for one in history)
+    assert kept == [
+        ("epoch-00001.tar", 1),
+        ("told", 1),
+        (f"epoch-{EPOCHS:05d}.tar", EPOCHS),
+        ("told", EPOCHS),
+    ]
+    assert is_finished(tmp_path / "run" / "weights" / "last.pt", options)
 
 
 @pytest.mark.parametrize("epochs", [1, 3])
