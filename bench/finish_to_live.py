@@ -16,6 +16,7 @@ import multiprocessing
 import sys
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -108,9 +109,10 @@ def finish_training(brand: BenchBrand, options: TrainingOptions, work: Path, dev
 def train_peer(brand: BenchBrand, options: TrainingOptions, work: Path, device: str, goal: float) -> Plain:
     """Runs plain `yolo train` in a process of its own until its mAP50 reaches the goal."""
     started = time.monotonic()
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        peer = options.model_copy(update={"epochs": PEER_EPOCHS})
-        curve = pool.apply(_train_plainly, (brand.dataset, brand.images, peer, work, device, goal))
+    peer = options.model_copy(update={"epochs": PEER_EPOCHS})
+    # Not multiprocessing's pool: its processes may have none of their own, and ultralytics' loaders are some.
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        curve = pool.submit(_train_plainly, brand.dataset, brand.images, peer, work, device, goal).result()
     seconds = time.monotonic() - started
     return Plain(seconds, len(curve), max(curve), curve[-1] >= goal)
 

@@ -78,6 +78,7 @@ def print_all(title: str, brands: Sequence[Brand], more: Sequence[Brand], train:
     curves.print_shares(brands)
     curves.print_undecided(brands)
     curves.print_sizes(brands)
+    curves.print_heights(brands)
     curves.print_costs(brands)
 
 

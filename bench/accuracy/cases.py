@@ -6,13 +6,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
+import numpy as np
+
 from assay_inference.checks import appearance, image_quality, run_checks
 from assay_inference.checks.evidence import Evidence
 from assay_inference.verdict import rule
 from assay_shared.wire import Outcome, TrainingOptions, Verdict
 from bench.accuracy.detectors import OPTIONS
 from bench.accuracy.judging import Measured, Results
-from bench.accuracy.photos import GENUINE, KINDS, OTHERS, TESTED, list_photos, read_roles
+from bench.accuracy.photos import GENUINE, KINDS, OTHERS, TESTED, Photo, list_photos, read_roles
 
 FOUND = 0.5
 """Confidence at which the original called a mark found."""
@@ -21,7 +24,8 @@ FOUND = 0.5
 @dataclass(frozen=True)
 class Case:
     """One photo, ruled on. `kind`: genuine, a kind of fake, or another product; `long_side` of the product
-    in pixels, 0 where the manifest does not say.
+    and `altered_height`, the short side of what a fake altered in one place, in pixels, 0 where the manifest
+    does not say.
 
     `adequate`: the check `image_quality` passes; `compared`: the check `appearance` has a score, so the print
     could be compared; `p` its p-value, None where it has none. `score` and `verdict` of the verification;
@@ -33,6 +37,7 @@ class Case:
     brand: str
     kind: str
     long_side: float
+    altered_height: float
     adequate: bool
     compared: bool
     p: float | None
@@ -97,6 +102,7 @@ def _rule_on_each(folder: Path, results: Results, share: float, shrunk: float) -
             brand=folder.name,
             kind=photo.kind,
             long_side=shrunk * float(photo.facts.get("product_long_side", 0)),
+            altered_height=shrunk * _measure_altered(photo),
             adequate=outcomes[image_quality.NAME] is Outcome.PASS,
             compared=scores[appearance.NAME] is not None,
             p=one.appearance.p if one.appearance is not None else None,
@@ -107,6 +113,11 @@ def _rule_on_each(folder: Path, results: Results, share: float, shrunk: float) -
             confidence=confidence,
             likeness=one.likeness,
         )
+
+
+def _measure_altered(photo: Photo) -> float:
+    altered = photo.facts.get("altered")
+    return float(min(cv2.minAreaRect(np.array(altered["polygon"], np.float32))[1])) if altered else 0.0
 
 
 def _find_least(one: Measured, required: dict[str, tuple[str, ...]]) -> tuple[float, float]:

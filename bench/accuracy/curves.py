@@ -7,7 +7,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from assay_shared.wire import DOUBTED_SHARE
+from assay_inference.checks import appearance
+from assay_shared.wire import DOUBTED_SHARE, Outcome
 from bench.accuracy.cases import Case
 from bench.accuracy.photos import KINDS
 from bench.accuracy.tables import (
@@ -27,6 +28,10 @@ UNDECIDED = (0.0, 0.01, 0.03, 0.05, 0.08, 0.13, 0.18)
 """Settings of `inconclusive_share` to show, beside the default share of doubt."""
 SIZES = (1, 400, 500, 600, 700, 850, 1000, 1200, 1400, 1600, 1800, 10_000)
 """Edges of bins of the product's long side, pixels."""
+
+HEIGHTS = (1, 16, 24, 32, 48, 64, 10_000)
+"""Edges of bins of the height of a line with altered words, pixels."""
+TEXT = "altered-text"
 
 
 def print_shares(brands: Sequence[Brand]) -> None:
@@ -101,6 +106,36 @@ def print_sizes(brands: Sequence[Brand]) -> None:
         cells += [describe(measure_brands(everything, read_p, fits, [kind])) for kind in KINDS]
         cells.append(describe(measure_brands(everything, read_p, fits)))
         print_row(f"{low}-{high}", [*map(str, counts), *cells])
+
+
+def print_heights(brands: Sequence[Brand]) -> None:
+    """What becomes of altered text by the height of its line in the picture: area, and the verdict of the
+    print at the default settings."""
+    print("\nAltered text by the height of its line in pixels, adequate pictures:\n")
+    print_head(["pixels", "fakes", TEXT, "departs", "inconclusive", "passes"])
+    everything = [Brand(brand.name, brand.results, brand.cases + brand.shrunk) for brand in brands]
+    for low, high in pairwise(HEIGHTS):
+
+        def fits(case: Case, low: int = low, high: int = high) -> bool:
+            return case.adequate and (case.genuine or low <= case.altered_height < high)
+
+        def chosen(case: Case, fits: Choice = fits) -> bool:
+            return case.kind == TEXT and fits(case)
+
+        fakes = sum(chosen(case) for brand in everything for case in brand.cases)
+        if not fakes:
+            continue
+        area = measure_brands(everything, read_p, fits, [TEXT])
+        cells = [
+            count_brands(everything, chosen, _answers(outcome))
+            for outcome in (Outcome.FAIL, Outcome.UNCLEAR, Outcome.PASS)
+        ]
+        shares = [describe(cell, as_share=True) for cell in cells]
+        print_row(f"{low}-{high}", [str(fakes), describe(area), *shares])
+
+
+def _answers(outcome: Outcome) -> Choice:
+    return lambda case: case.outcomes[appearance.NAME] is outcome
 
 
 def print_costs(brands: Sequence[Brand]) -> None:

@@ -114,6 +114,14 @@ def to_opponent(rgb: Floats | Doubles) -> Floats:
     )
 
 
+def measure_change(veil: Floats, size: tuple[int, int], beside: int) -> Floats:
+    """By how much a veil (h, w) changes around each of so many cells (columns, rows), `beside` cells each
+    way: grey values (rows, columns)."""
+    cells = cv2.resize(veil, size, interpolation=cv2.INTER_AREA)
+    around = np.ones((2 * beside + 1, 2 * beside + 1), np.uint8)
+    return np.asarray(cv2.dilate(cells, around) - cv2.erode(cells, around), np.float32)
+
+
 def _by_channel(pixels: Pixels, curve: Floats) -> Floats:
     """Each channel through its column of a curve (256, 3)."""
     return np.asarray(cv2.LUT(pixels, np.ascontiguousarray(curve[:, None, :].reshape(1, 256, 3))), np.float32)

@@ -9,7 +9,7 @@ import numpy as np
 
 from assay_shared.appearance.alignment import Aligned
 from assay_shared.appearance.fineness import measure_softness, measure_transfer, split_bands
-from assay_shared.appearance.light import Lit, explain_light, to_opponent
+from assay_shared.appearance.light import Lit, explain_light, measure_change, to_opponent
 from assay_shared.appearance.patches import Doubles, Flags, Floats, Patch, to_grey
 from assay_shared.appearance.proportions import to_view
 from assay_shared.appearance.reference import Reference, to_lightness
@@ -21,6 +21,8 @@ PLACE = 12
 MAPS = ("structure", "colour_a", "colour_b", "lightness", "detail", "shift_x", "shift_y")
 """One minus the local correlation with the reference; difference of opponent colours and lightness, in grey
 values; log of the energy of fine detail by that of the reference; displacement in frame pixels."""
+MOST_CHANGE = 60.0
+"""Grey values by which the glare may change from a place to its neighbours: its edge is no print."""
 _NOISE = 6.0
 _FAINT = 2.0
 
@@ -65,10 +67,11 @@ def measure(aligned: Aligned, patch: Patch, reference: Reference) -> Measures:
     structure = _map_structure(ours, theirs, np.asarray(judged))
     detail = _map_detail(bands[0] + bands[1], expected[0] + expected[1], np.asarray(judged))
     maps = np.stack([structure, *_map_colour(lit, reference), detail, *_map_shift(aligned)])
-    maps[:, _pool(judged.astype(np.float32)) < 0.5] = np.nan
+    glaring = measure_change(lit.veil, (maps.shape[2], maps.shape[1]), 1) > MOST_CHANGE
+    maps[:, glaring | (_pool(judged.astype(np.float32)) < 0.5)] = np.nan
     return Measures(
         maps=maps,
-        unexplained=map_unexplained(ours, theirs, np.asarray(judged), aligned),
+        unexplained=map_unexplained(ours, theirs, np.asarray(judged), lit.veil, aligned),
         transfer=transfer,
         softness=_measure_outside(aligned, patch, reference),
         inks=lit.inks.astype(np.float32).ravel(),

@@ -72,5 +72,6 @@ def compare(patch: Patch, reference: Reference, limits: Limits) -> tuple[Aligned
 
 
 def find_conditions(measures: Measures) -> Doubles:
-    """What of a photo, and not of the print, makes its scores differ (1,): how far pose bends the product."""
-    return np.array([measures.bend])
+    """What of a photo, and not of the print, makes its scores differ (2,): how far pose bends the product,
+    and the contrast of its light."""
+    return np.array([measures.bend, measures.contrast])

@@ -28,6 +28,11 @@ CAUSES = ("ink", "fineness", "proportions", "print", *(f"{name} {scale}" for nam
 LOCAL_CAUSES = CAUSES[3:]
 """Those that have a place."""
 FINE_BANDS = 3
+COARSENED = (-1.0, -1 / 4, -1 / 16)
+"""The change of the bands' gains, as logarithms, that a coarser print makes: a blur takes from detail by the
+square of its frequency, and each band lies an octave under the one before."""
+MOST_COARSE = 30.0
+"""Spreads beyond which a print is not told to be coarser still."""
 SHOWN = 0.3
 """Share of the photos that must show a place for it to be judged."""
 
@@ -75,10 +80,14 @@ class Statistics:
         }
 
     def _score_fineness(self, measures: Measures) -> float:
+        """How much coarser the print is than the photo explains, in spreads, as an exponential: it scatters
+        evenly, and scores are compared by their logarithms."""
         covariates = _covariates(measures)[None]
         known = np.where(np.isfinite(covariates), covariates, self.usual)
-        rest = self.fine.rest(known, measures.transfer[0, :FINE_BANDS].astype(float)[None])
-        return float(self.fine_rest.distance(rest)[0])
+        rest = self.fine.rest(known, measures.transfer[0, :FINE_BANDS].astype(float)[None])[0]
+        way = self.fine_rest.precision @ np.array(COARSENED)
+        coarser = (rest - self.fine_rest.mean) @ way / np.sqrt(way @ np.array(COARSENED))
+        return float(np.expm1(np.clip(coarser, 0, MOST_COARSE)))
 
 
 def fit_statistics(photos: Sequence[Measures]) -> Statistics:
@@ -148,8 +157,9 @@ def find_peak(departures: Floats) -> float:
 
 
 def _covariates(measures: Measures) -> Doubles:
-    """What explains how much detail a photo shows, print aside (5,): softness of edges outside of the
-    print, photo pixels a frame pixel, gain of coarse detail, contrast of the light."""
+    """What explains how much detail a photo shows, print aside (6,): softness of edges outside of the
+    print, photo pixels a frame pixel, gain of coarse detail, contrast of the light, and noise, which is what
+    fine detail (of the second band) is not the print's."""
     sharpest, typical = measures.softness
     return np.array(
         [
@@ -158,5 +168,6 @@ def _covariates(measures: Measures) -> Doubles:
             np.log(measures.density),
             measures.transfer[0, -1],
             measures.contrast,
+            measures.transfer[1, 1],
         ]
     )

@@ -7,6 +7,7 @@ import numpy as np
 
 from assay_shared.appearance.alignment import Aligned
 from assay_shared.appearance.frames import HALF
+from assay_shared.appearance.light import measure_change
 from assay_shared.appearance.patches import Doubles, Flags, Floats
 
 TILE = 8
@@ -23,13 +24,17 @@ MOST_GAIN = 0.1
 """Share by which a window's contrast may differ: light has been taken away before."""
 SMOOTH = 2.0
 """Cells over which the flow's displacement is averaged: it must not take one word for another."""
+VEILED, BESIDE = 0.1, 2
+"""Share of the square of what a veil of light changes by, within so many tiles, that is left of its own edge
+and not of the print: the veil is known more smoothly than it is."""
 _RIDGE = 0.5
 
 
-def map_unexplained(ours: Floats, expected: Floats, judged: Flags, aligned: Aligned) -> Floats:
+def map_unexplained(ours: Floats, expected: Floats, judged: Flags, veil: Floats, aligned: Aligned) -> Floats:
     """The energy (rows, columns), squared grey values a pixel of a TILE, of what is left of detail `ours`
     (h, w) when the `expected` detail (h, w) may be displaced, softened and weakened a little in every
-    window (Lucas and Kanade 1981, with two more causes); nan where less than half of a tile is judged.
+    window (Lucas and Kanade 1981, with two more causes), less what the edge of a `veil` of light (grey values
+    at half size) may leave; nan where less than half of a tile is judged.
     """
     weight = judged.astype(np.float32)
     height, width = ours.shape
@@ -43,6 +48,7 @@ def map_unexplained(ours: Floats, expected: Floats, judged: Flags, aligned: Alig
         rest -= _enlarge(np.clip(share, -limit, limit), width, height) * cause
     size = (width // TILE, height // TILE)
     energy = np.asarray(cv2.resize(rest * rest, size, interpolation=cv2.INTER_AREA), np.float32)
+    energy = np.maximum(energy - VEILED * measure_change(veil, size, BESIDE) ** 2, np.float32(0))
     energy[cv2.resize(weight, size, interpolation=cv2.INTER_AREA) < 0.5] = np.nan
     return energy
 

@@ -40,7 +40,10 @@ def folder(tmp_path: Path) -> Path:
                 "categories": [{"class_id": 0, "name": "product"}, {"class_id": 1, "name": "logo"}],
             }
             file.with_suffix(".json").write_text(json.dumps(document))
-            entries.append({"file": f"jar-1/{kind}/{file.name}", "product_long_side": 60})
+            entry: dict[str, object] = {"file": f"jar-1/{kind}/{file.name}", "product_long_side": 60}
+            if kind == "altered-text":
+                entry["altered"] = {"polygon": [[10, 10], [40, 40], [26, 54], [-4, 24]]}
+            entries.append(entry)
     labels = {"product": "product", "logo": "mark"}
     manifest = {"brands": {"jar-1": {"labels": labels}}, "photos": entries}
     (tmp_path / "photos" / "manifest.json").write_text(json.dumps(manifest))

@@ -8,7 +8,7 @@ import pytest
 
 from assay_shared.wire import Verdict
 from bench.accuracy.cases import rule_on_brand
-from bench.accuracy.curves import print_costs, print_shares, print_sizes, print_undecided
+from bench.accuracy.curves import print_costs, print_heights, print_shares, print_sizes, print_undecided
 from bench.accuracy.judging import Results
 from bench.accuracy.kept import hash_sources, keep
 from bench.accuracy.photos import KINDS
@@ -68,6 +68,7 @@ def test_tables(brand: Brand, capsys: pytest.CaptureFixture[str]) -> None:
     print_shares([brand])
     print_undecided([brand])
     print_sizes([brand])
+    print_heights([brand])
     print_costs([brand])
     text = capsys.readouterr().out
     assert "| AUROC, altered-text | >= 0.95 | 0.75 (" in text
@@ -75,6 +76,7 @@ def test_tables(brand: Brand, capsys: pytest.CaptureFixture[str]) -> None:
     assert "0.0 points less | yes |" in text
     assert "| jar-1 | detector | 64.3 % (" in text
     assert "| 1-400 | 2 | 12 | 100.0 % (" in text
+    assert "| 16-24 | 2 | 0.75 (" in text  # both lines are 20 pixels high, and turned
     assert "| jar-1 | 62/62 | 50 | 100 | 1000 |" in text
     for line in text.splitlines():
         assert not line.startswith("| doubted_share") or line.count("|") == len(KINDS) + 4

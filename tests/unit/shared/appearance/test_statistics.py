@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from assay_shared.appearance.fineness import BANDS
 from assay_shared.appearance.measures import MAPS, Measures
-from assay_shared.appearance.statistics import PEAKS, fit_statistics
+from assay_shared.appearance.statistics import COARSENED, PEAKS, fit_statistics
 from tests.unit.shared.appearance.test_proportions import see
 
 Floats = npt.NDArray[np.float32]
@@ -72,3 +72,30 @@ def test_detail_that_is_lacking_and_detail_that_is_added_are_different_causes() 
     assert scores[2]["excess 1"] > 3 * scores[0]["excess 1"]
     assert abs(scores[1]["excess 1"] - scores[0]["excess 1"]) < 1
     assert abs(scores[2]["loss 1"] - scores[0]["loss 1"]) < 1
+
+
+def test_a_coarser_print_departs_and_a_finer_one_does_not() -> None:
+    rng = np.random.default_rng(4)
+    statistics = fit_statistics([make_measures(rng) for _ in range(40)])
+    usual, coarser, finer = (make_measures(np.random.default_rng(9)) for _ in range(3))
+    coarser.transfer[0, :3] += 0.4 * np.array(COARSENED, np.float32)
+    finer.transfer[0, :3] -= 0.4 * np.array(COARSENED, np.float32)
+    scores = [np.log1p(statistics.score(one)["fineness"]) for one in (usual, coarser, finer)]
+    assert scores[1] > scores[0] + 5
+    assert scores[2] == 0
+
+
+def test_noise_takes_detail_from_a_photo_and_no_fineness_from_its_print() -> None:
+    rng = np.random.default_rng(5)
+
+    def make_noisy(noise: float) -> Measures:
+        one = make_measures(rng)
+        one.transfer[1, 1] += noise
+        one.transfer[0, :3] += 0.2 * noise * np.array(COARSENED, np.float32)
+        return one
+
+    statistics = fit_statistics([make_noisy(noise) for noise in rng.uniform(0, 2, 40)])
+    noisy, coarser = make_noisy(1.8), make_noisy(1.8)
+    coarser.transfer[0, :3] += 0.4 * np.array(COARSENED, np.float32)
+    assert np.log1p(statistics.score(noisy)["fineness"]) < 3
+    assert np.log1p(statistics.score(coarser)["fineness"]) > 4

@@ -8,11 +8,13 @@ import numpy.typing as npt
 import pytest
 
 from assay_shared.appearance.alignment import Aligned
+from assay_shared.appearance.frames import HALF
 from assay_shared.appearance.unexplained import TILE, map_unexplained
 
 Floats = npt.NDArray[np.float32]
 SIDE = 240
 JUDGED = np.ones((SIDE, SIDE), bool)
+NO_VEIL = np.zeros((SIDE // HALF, SIDE // HALF), np.float32)
 WORD = (slice(104, 128), slice(80, 160))
 
 
@@ -42,9 +44,9 @@ def align() -> Aligned:
     )
 
 
-def leave(ours: Floats) -> float:
+def leave(ours: Floats, veil: Floats = NO_VEIL) -> float:
     """The mean energy left of the middle line's print."""
-    energy = map_unexplained(ours, draw(), JUDGED, align())
+    energy = map_unexplained(ours, draw(), JUDGED, veil, align())
     rows, columns = (slice(part.start // TILE, part.stop // TILE) for part in WORD)
     return float(np.nanmean(energy[rows, columns]))
 
@@ -70,6 +72,16 @@ def test_what_a_camera_does_is_explained_and_another_word_is_not(change: Callabl
 def test_what_is_not_judged_is_nan() -> None:
     judged = JUDGED.copy()
     judged[:, : SIDE // 2] = False
-    energy = map_unexplained(draw(), draw(), judged, align())
+    energy = map_unexplained(draw(), draw(), judged, NO_VEIL, align())
     assert np.isnan(energy[:, : SIDE // 2 // TILE]).all()
     assert np.isfinite(energy[:, SIDE // 2 // TILE :]).all()
+
+
+def test_what_the_edge_of_a_veil_leaves_is_no_print_and_another_word_under_it_is() -> None:
+    _, columns = WORD
+    veil = NO_VEIL.copy()
+    veil[:, (columns.start + columns.stop) // 2 // HALF :] = 12.0
+    shown = cv2.resize(veil, (SIDE, SIDE), interpolation=cv2.INTER_LINEAR)
+    edge = np.asarray(0.3 * (shown - cv2.GaussianBlur(shown, (0, 0), 8.0)), np.float32)
+    assert leave(draw() + edge, veil) < 0.1 * leave(draw() + edge)
+    assert leave(draw("GENIUNE") + edge, veil) > 0.5 * leave(draw("GENIUNE"))
