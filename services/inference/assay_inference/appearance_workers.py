@@ -28,7 +28,7 @@ from assay_shared.appearance.explanation import (
     encode_explanation,
     sketch_explanation,
 )
-from assay_shared.appearance.files import unpack_any
+from assay_shared.appearance.files import AppearanceFileOutdated, unpack_any
 from assay_shared.appearance.model import AppearanceModel
 from assay_shared.appearance.patches import Patch
 from assay_shared.appearance.sketches import Sketch, pack_sketch, unpack_sketch
@@ -49,7 +49,8 @@ class Appearance:
     photo could not be aligned; the same by cause; shares `covered` of the print judged and under `glare`;
     `density` photo pixels a frame pixel and `softness` of edges in frame pixels, each with what the genuine
     photos allow; `sketch`, what a picture that explains it is drawn from. `whole`: there is no print to
-    compare, only the product as a whole; covered, glare and softness then say nothing."""
+    compare, only the product as a whole; covered, glare and softness then say nothing. `outdated`: another
+    version of Assay learnt the appearance, and nothing was found."""
 
     p: float | None = None
     causes: dict[str, float] | None = None
@@ -60,6 +61,7 @@ class Appearance:
     softness: float = 0.0
     most_softness: float = 0.0
     whole: bool = False
+    outdated: bool = False
     sketch: bytes = field(default=b"", repr=False)
 
 
@@ -130,7 +132,10 @@ def judge_there(path: str, place: PatchPlace) -> Appearance:
 
 def judge_patch(path: str, patch: Patch) -> Appearance:
     """Judges a patch by the appearance in a file. Raises OSError and AppearanceFileCorrupt."""
-    model = _load(path)
+    try:
+        model = _load(path)
+    except AppearanceFileOutdated:
+        return Appearance(outdated=True)
     if isinstance(model, WholeModel):
         return _judge_whole(model, patch)
     found = model.judge(patch)

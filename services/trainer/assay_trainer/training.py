@@ -192,7 +192,7 @@ def _choose_batch(data: Path, on_gpu: bool) -> int:
 def _look_seldom(trainer: Any, seconds: float) -> None:
     looked = -math.inf
 
-    def decide(trainer: Any) -> None:
+    def decide(_trainer: Any) -> None:
         # The last epoch ultralytics looks at whatever these say.
         trainer.args.val = trainer.args.save = time.monotonic() >= looked + seconds
 

@@ -34,7 +34,11 @@ Arrays = dict[str, npt.NDArray[np.generic]]
 
 
 class AppearanceFileCorrupt(ValueError):
-    """The bytes are no appearance of this format."""
+    """The bytes are no appearance."""
+
+
+class AppearanceFileOutdated(AppearanceFileCorrupt):
+    """The appearance was learnt by another version of Assay, which measured other things."""
 
 
 def pack_appearance(model: AppearanceModel) -> bytes:
@@ -87,13 +91,15 @@ def unpack_appearance(data: bytes) -> AppearanceModel:
 
 
 def unpack_any(data: bytes) -> AppearanceModel | WholeModel:
-    """What a file knows of a product. Raises AppearanceFileCorrupt."""
+    """What a file knows of a product. Raises AppearanceFileCorrupt, and AppearanceFileOutdated."""
     try:
         arrays = load(data)
         found = int(arrays["format"][0])
         if found not in (FORMAT, WHOLE_FORMAT):
-            raise AppearanceFileCorrupt(f"format {found} is not {FORMAT} or {WHOLE_FORMAT}")
+            raise AppearanceFileOutdated(f"format {found} is not {FORMAT} or {WHOLE_FORMAT}")
         return _build(arrays) if found == FORMAT else _build_whole(arrays)
+    except AppearanceFileOutdated:
+        raise
     except (SafetensorError, KeyError, IndexError, ValueError, cv2.error) as error:
         raise AppearanceFileCorrupt(f"no appearance of a product: {error}") from error
 

@@ -53,11 +53,19 @@ def test_a_print_that_departs_a_little_is_inconclusive_and_the_cause_is_named() 
     found = replace(FINE, p=0.04, causes={**dict.fromkeys(CAUSES, 0.5), "fineness": 0.01})
     assert judge(found) == (
         Outcome.UNCLEAR,
-        "The print may depart from the genuine one: the print is coarser or finer",
+        "The print may depart from the genuine one: the print is coarser",
     )
     ruling = rule(run_checks(replace(GENUINE, appearance=found)))
     assert ruling.verdict is Verdict.INCONCLUSIVE
     assert ruling.guidance == appearance.UNDECIDED
+
+
+def test_what_another_version_learnt_makes_it_inconclusive_and_says_what_helps() -> None:
+    found = Appearance(outdated=True)
+    assert judge(found) == (Outcome.UNCLEAR, appearance.OUTDATED[0])
+    ruling = rule(run_checks(replace(GENUINE, appearance=found)))
+    assert ruling.verdict is Verdict.INCONCLUSIVE
+    assert ruling.guidance == appearance.OUTDATED[1:]
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from assay_inference.appearance_workers import Appearance, AppearanceWorkers
 from assay_shared.appearance.explanation import HEIGHT
-from assay_shared.appearance.files import pack_appearance, pack_whole
+from assay_shared.appearance.files import FORMAT, pack_appearance, pack_whole
 from assay_shared.appearance.fitting import LEAST_PHOTOS, fit_appearance
 from assay_shared.appearance.patches import Patch, cut_patch
 from assay_shared.appearance.whole import fit_whole
@@ -101,6 +102,15 @@ def test_a_file_that_is_no_appearance_says_so(workers: AppearanceWorkers, tmp_pa
     path.write_bytes(b"nothing")
     with pytest.raises(Unavailable, match="cannot be read"):
         judge(workers, path, take(2, 303))
+
+
+def test_what_another_version_learnt_is_not_compared(
+    workers: AppearanceWorkers, file: Path, tmp_path: Path
+) -> None:
+    arrays = load_file(file)
+    path = tmp_path / "0.safetensors"
+    save_file({**arrays, "format": arrays["format"] * 0 + FORMAT - 1}, path)
+    assert judge(workers, path, take(2, 304)) == [Appearance(outdated=True)]
 
 
 def test_what_was_judged_is_drawn_when_somebody_asks(workers: AppearanceWorkers, file: Path) -> None:

@@ -14,7 +14,7 @@ from assay_shared.wire import Outcome
 NAME = "appearance"
 CAUSES = {
     "ink": "the colours of the print differ",
-    "fineness": "the print is coarser or finer",
+    "fineness": "the print is coarser",
     "proportions": "the proportions of the face differ",
     "print": "a word or another small part of the print differs",
     "structure": "something is printed that should not be, or is missing",
@@ -32,6 +32,11 @@ UNDECIDED = (
     "If that is undecided too, have a person compare the product with a genuine one",
 )
 """What helps where the print departs, and not far enough to be called counterfeit."""
+OUTDATED = (
+    "The print is not compared: another version of Assay learnt what it looks like",
+    "Train the brand's model again",
+)
+"""After an upgrade; a genuine product must not be doubted for it, and a fake must not pass."""
 WEAKER = "it has no print that could be compared place by place, so this is a weaker judgement"
 
 
@@ -50,6 +55,8 @@ def judge(evidence: Evidence, picture_is_good: bool) -> Judged:
     if found is None:
         why = evidence.no_appearance or "the model version knows no appearance of this product"
         return answer(NAME, Outcome.NOT_APPLICABLE, f"The print is not compared: {why}")
+    if found.outdated:
+        return answer(NAME, Outcome.UNCLEAR, *OUTDATED)
     share = evidence.doubted_share
     values: dict[str, object] = {
         "p": found.p,
