@@ -24,12 +24,10 @@ from assay_shared.wire import DatasetManifest, Progress, TrainingOptions
 from assay_trainer.child import ChildProcess
 from assay_trainer.job import JOB_FILE, ChildEvent, Job, ProgressEvent, StateEvent
 from bench.accuracy.photos import read_roles
-from bench.training_brands import BenchBrand, read_brand
+from bench.brands.collection import Counts
+from bench.training_brands import UNREDUCED, BenchBrand, read_brand
 from bench.training_choices import PEER_EPOCHS
 
-TRAIN = 62
-UNREDUCED = 65_535
-"""Pixels: no JPEG has a longer side."""
 STATES = ("starting", "preparing", "training", "evaluating")
 
 
@@ -67,7 +65,7 @@ def main() -> int:
     for name in asked.brands:
         with tempfile.TemporaryDirectory() as folder:
             work, source = Path(folder), asked.photos / name
-            brand = read_brand(source, work / "images", TRAIN, UNREDUCED, read_roles(source))
+            brand = read_brand(source, work / "images", Counts.train, UNREDUCED, read_roles(source))
             finish = finish_training(brand, asked.options, work / "ours", asked.device)
             plain = train_peer(brand, asked.options, work / "peer", asked.device, finish.map50)
         _print_row(name, finish, plain)

@@ -26,6 +26,8 @@ FAKES_EVERY = 5
 FIRST_SEED = 101
 TEST_SCENES = 9_000_000
 SIZE = (1280, 960)
+UNREDUCED = 65_535
+"""Pixels of `longest`: no JPEG has a longer side."""
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,6 @@ UNDECIDED = (0.0, 0.01, 0.03, 0.05, 0.08, 0.13, 0.18)
 """Settings of `inconclusive_share` to show, beside the default share of doubt."""
 SIZES = (1, 400, 500, 600, 700, 850, 1000, 1200, 1400, 1600, 1800, 10_000)
 """Edges of bins of the product's long side, pixels."""
-
 HEIGHTS = (1, 16, 24, 32, 48, 64, 10_000)
 """Edges of bins of the height of a line with altered words, pixels."""
 TEXT = "altered-text"
@@ -89,7 +88,7 @@ def print_sizes(brands: Sequence[Brand]) -> None:
     """Areas by the size of the product, and how many genuine photos can be compared there."""
     print("\nArea by the product's long side in pixels, adequate pictures, whether compared or not:\n")
     print_head(["pixels", "genuine", "fakes", "genuine compared", *KINDS, "all kinds"])
-    everything = [Brand(brand.name, brand.results, brand.cases + brand.shrunk) for brand in brands]
+    everything = _join_shrunk(brands)
     for low, high in pairwise(SIZES):
 
         def fits(case: Case, low: int = low, high: int = high) -> bool:
@@ -113,7 +112,7 @@ def print_heights(brands: Sequence[Brand]) -> None:
     print at the default settings."""
     print("\nAltered text by the height of its line in pixels, adequate pictures:\n")
     print_head(["pixels", "fakes", TEXT, "departs", "inconclusive", "passes"])
-    everything = [Brand(brand.name, brand.results, brand.cases + brand.shrunk) for brand in brands]
+    everything = _join_shrunk(brands)
     for low, high in pairwise(HEIGHTS):
 
         def fits(case: Case, low: int = low, high: int = high) -> bool:
@@ -132,6 +131,11 @@ def print_heights(brands: Sequence[Brand]) -> None:
         ]
         shares = [describe(cell, as_share=True) for cell in cells]
         print_row(f"{low}-{high}", [str(fakes), describe(area), *shares])
+
+
+def _join_shrunk(brands: Sequence[Brand]) -> list[Brand]:
+    """The brands with their photos of fewer pixels among the others."""
+    return [Brand(brand.name, brand.results, brand.cases + brand.shrunk) for brand in brands]
 
 
 def _answers(outcome: Outcome) -> Choice:

@@ -28,12 +28,10 @@ from assay_trainer.reading import find_required_marks
 from assay_trainer.training import Callbacks, train_detector
 from bench.accuracy.kept import keep
 from bench.accuracy.photos import TESTED, TRAIN, Box, list_photos, read_roles
-from bench.training_brands import read_brand
+from bench.training_brands import UNREDUCED, read_brand
 
 OPTIONS = TrainingOptions(image_size=480, epochs=12)
 """Less than the trainer's own 640 pixels and 100 epochs, for the sake of minutes on two cores."""
-UNREDUCED = 65_535
-"""Pixels: no JPEG has a longer side."""
 
 
 class Seen(BaseModel):
