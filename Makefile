@@ -6,6 +6,9 @@ PY := .venv/bin/python
 SOURCES := shared services deploy tests bench
 OVERLAYS := gpu tls s3 observability hub worker sagemaker aws-store
 
+# Two processes, each with parts of its own and whole files of tests: one alone leaves a core idle.
+BESIDE := --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
 # What is built is labelled with the commit.
 export ASSAY_REVISION ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 export DOCKER_BUILDKIT = 1
@@ -91,7 +94,7 @@ serve: venv ## the stack with your own data in .assay/, until Ctrl-C
 
 test: lint ## everything but the containers, on real parts
 	@$(PY) -m deploy.local.minio
-	@$(PY) -m pytest
+	@$(PY) -m pytest $(BESIDE)
 
 test-compose: venv ## the containers, on a Docker engine
 	@$(PY) -m pytest tests/deploy

@@ -151,7 +151,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("photos", type=Path, help="folder that `python -m bench.brands` wrote")
     parser.add_argument("brands", nargs="+")
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--epochs", type=int, default=TrainingOptions().epochs)
+    parser.add_argument("--epochs", type=int, help="default: what the trainer chooses")
     parser.add_argument("--size", type=int, default=TrainingOptions().image_size, help="pixels")
     asked = parser.parse_args()
     asked.options = TrainingOptions(epochs=asked.epochs, image_size=asked.size)

@@ -278,7 +278,9 @@ class TrainingOptions(Request):
 
     architecture: Literal["yolov5nu", "yolov5su"] = "yolov5nu"
     image_size: int = Field(default=640, ge=64, le=1280, multiple_of=32)
-    epochs: int = Field(default=100, ge=1, le=1000)
+    epochs: int | None = Field(
+        default=None, ge=1, le=1000, description="null: chosen by the trainer, by its device and the photos"
+    )
     batch: int | None = Field(default=None, ge=1, le=256, description="null: chosen by the trainer")
     freeze: int = Field(default=10, ge=0, le=23, description="layers of the backbone that stay as they are")
     learning_rate: float = Field(default=0.002, gt=0, le=0.1)

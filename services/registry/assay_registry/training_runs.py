@@ -179,7 +179,7 @@ def _start_run(context: Context, brand: str, options: TrainingOptions) -> Traini
                 state=RunState.QUEUED.value,
                 reason=_say_waiting(pending) if pending else None,
                 options=options.model_dump(mode="json"),
-                progress={"epochs": options.epochs},
+                progress={"epochs": options.epochs or 0},
                 dataset_version=None if pending else datasets.freeze_dataset(session, row).id,
                 model_version=_next_version(session, brand),
                 queued_at=utc_now(),

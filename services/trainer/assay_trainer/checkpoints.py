@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import tarfile
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from assay_shared.detector import offline as offline  # before ultralytics
-from assay_shared.wire import Progress, TrainingOptions
+from assay_shared.wire import Progress
 from assay_trainer.checkpoint_files import CHECKPOINT_FILES, HISTORY, HISTORY_FILE
 
 KEPT_CHECKPOINTS = 2
@@ -47,9 +49,22 @@ def unpack_checkpoint(checkpoint: Path, weights: Path) -> None:
                 (weights / member.name).write_bytes(content.read())
 
 
-def is_finished(last: Path, options: TrainingOptions) -> bool:
-    """A run stopped after its last epoch, before it was packaged: nothing is left to train."""
+@dataclass(frozen=True)
+class Reached:
+    """How far a checkpoint is: `epoch` epochs of `epochs` are trained."""
+
+    epoch: int
+    epochs: int
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run stopped after its last epoch, before it was packaged: nothing is left to train."""
+        return self.epoch >= self.epochs
+
+
+def read_reached(last: Path) -> Reached:
+    """How far the training is whose `last.pt` this is."""
     from ultralytics.nn.tasks import load_checkpoint
 
-    epoch: int = load_checkpoint(str(last))[1].get("epoch", -1)
-    return epoch + 1 >= options.epochs
+    kept: dict[str, Any] = load_checkpoint(str(last))[1]
+    return Reached(int(kept.get("epoch", -1)) + 1, int(kept["train_args"]["epochs"]))

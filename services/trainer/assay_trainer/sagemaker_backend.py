@@ -291,7 +291,7 @@ class JobRun:
             self._pulse.progress(
                 Progress(
                     epoch=int(state.metrics["epoch"]),
-                    epochs=self._lease.options.epochs,
+                    epochs=int(state.metrics.get("epochs", self._lease.options.epochs or 0)),
                     losses=losses,
                     map50=state.metrics.get("map50"),
                     seconds_left=state.metrics.get("seconds_left"),

@@ -25,7 +25,7 @@ WEIGHTS_FOLDER = "weights"
 EVENT_MARK = "assay-event "
 """Begins a line of the job's log that is an event as JSON; all other lines are for people."""
 
-METRICS = ("epoch", "map50", "box_loss", "cls_loss", "dfl_loss", "image_accuracy", "seconds_left")
+METRICS = ("epoch", "epochs", "map50", "box_loss", "cls_loss", "dfl_loss", "image_accuracy", "seconds_left")
 METRIC_DEFINITIONS = [{"Name": name, "Regex": rf"\b{name}=([0-9.eE+-]+);"} for name in METRICS]
 """What SageMaker reads from the log for its own pages and CloudWatch; `format_metrics` writes it."""
 

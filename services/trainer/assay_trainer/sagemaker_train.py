@@ -186,7 +186,7 @@ def _tell(event: ChildEvent, folder: Folder) -> None:
     match event:
         case ProgressEvent(progress=progress):
             losses = {f"{name}_loss": loss for name, loss in progress.losses.items()}
-            figures = {"epoch": progress.epoch, "map50": progress.map50, **losses}
+            figures = {"epoch": progress.epoch, "epochs": progress.epochs, "map50": progress.map50, **losses}
             _say(format_metrics(figures | {"seconds_left": progress.seconds_left}))
             _say(format_event(event))
         case StateEvent() | LogEvent():

@@ -89,6 +89,9 @@ def _run(job: Job, folder: Path) -> None:
         checkpoint=job.checkpoint,
         device=job.device,
     )
+    # Where they were left to the trainer.
+    options = job.options.model_copy(update={"epochs": history[-1].epochs})
+    job = job.model_copy(update={"options": options})
     _tell(StateEvent(state="evaluating"))
     weights_sha256 = hashlib.sha256(base_weights.read_bytes()).hexdigest() if base_weights.is_file() else ""
     package_model(job, model, history, {"name": base_weights.name, "sha256": weights_sha256})

@@ -17,7 +17,7 @@ from assay_shared.detector.architecture import build_trainable
 from assay_shared.errors import AssayError
 from assay_shared.wire import Progress, TrainingOptions
 from assay_trainer.base_weights import load_base_weights
-from assay_trainer.checkpoints import is_finished, pack_checkpoint, read_history, unpack_checkpoint
+from assay_trainer.checkpoints import pack_checkpoint, read_history, read_reached, unpack_checkpoint
 from assay_trainer.dataset import TRAIN_LIST
 from assay_trainer.recipe import RECIPE, Recipe
 
@@ -26,6 +26,10 @@ FEW_BATCH, FEW = 16, 1024
 """Batch on a GPU for fewer than this many pictures: as many as fit in memory would be one step an epoch."""
 NOMINAL_BATCH = 64
 """What ultralytics gathers gradients to before a step."""
+GPU_EPOCHS = 100
+CPU_PICTURES, LEAST_CPU_EPOCHS = 2000, 10
+"""On a CPU, where a picture takes a hundred times as long, the epochs are so many that they show this many
+pictures in all: fifty are seen 40 times."""
 LOOK_SECONDS = 5.0
 """On a GPU an epoch of few pictures takes 0.2 s, and with validating and writing a checkpoint nearly a
 second: both are done this often at most, and at the end."""
@@ -65,7 +69,8 @@ def train_detector(
     look_seconds: float | None = None,
 ) -> tuple[Any, list[Progress]]:
     """Fine-tunes on a dataset (`data.yaml`); returns the DetectionModel, in fp32 on the CPU, and the progress
-    of every epoch that was looked at, those before a resumption included.
+    of every epoch that was looked at, those before a resumption included; the last one says how many epochs
+    there were, where the options leave that to the trainer.
 
     An epoch is looked at, which is to say validated, kept as a checkpoint and told, when `look_seconds` have
     passed since the last one that was; the first and the last one always. None: LOOK_SECONDS on a GPU, and
@@ -81,20 +86,24 @@ def train_detector(
 
     LOGGER.setLevel("WARNING")
     device = _choose_device(device)
-    if device == "cpu":
-        torch.set_num_threads(os.cpu_count() or 1)
-    if checkpoint is not None:
-        unpack_checkpoint(checkpoint, folder / "weights")
-    trainer = _make_trainer(
-        data, options, recipe, base_weights, folder, device, resume=checkpoint is not None
-    )
     weights = folder / "weights"
+    reached = None
+    if checkpoint is not None:
+        unpack_checkpoint(checkpoint, weights)
+        reached = read_reached(weights / "last.pt")
+    epochs = reached.epochs if reached else options.epochs or _choose_epochs(data, device)
+    trainer = _make_trainer(
+        data, options, epochs, recipe, base_weights, folder, device, resume=checkpoint is not None
+    )
+    if device == "cpu":
+        # After the trainer is made, for ultralytics leaves a core free: half of two.
+        torch.set_num_threads(os.cpu_count() or 1)
     history = read_history(weights)
     if look_seconds is None:
         look_seconds = 0.0 if device == "cpu" else LOOK_SECONDS
     _look_seldom(trainer, look_seconds)
     _attach(trainer, options, callbacks, folder, history)
-    if not (checkpoint is not None and is_finished(weights / "last.pt", options)):
+    if reached is None or not reached.finished:
         _run(trainer, options)
     model = load_checkpoint(str(weights / "last.pt"))[0]
     return model.float().cpu(), history
@@ -108,20 +117,21 @@ def _run(trainer: Any, options: TrainingOptions) -> None:
     except RuntimeError as error:
         if "NaN" not in str(error):
             raise
-        raise _explain_divergence(trainer.epoch + 1, options) from error
+        raise _explain_divergence(trainer, options) from error
 
 
-def _explain_divergence(epoch: int, options: TrainingOptions) -> TrainingDiverged:
+def _explain_divergence(trainer: Any, options: TrainingOptions) -> TrainingDiverged:
     return TrainingDiverged(
-        f"The training diverged: its loss was no number any more in epoch {epoch} of {options.epochs}. Start "
-        f"a run with a smaller learning_rate than {options.learning_rate:g}; the default is "
-        f"{TrainingOptions().learning_rate:g}"
+        f"The training diverged: its loss was no number any more in epoch {trainer.epoch + 1} of "
+        f"{trainer.epochs}. Start a run with a smaller learning_rate than {options.learning_rate:g}; the "
+        f"default is {TrainingOptions().learning_rate:g}"
     )
 
 
 def _make_trainer(
     data: Path,
     options: TrainingOptions,
+    epochs: int,
     recipe: Recipe,
     base_weights: Path,
     folder: Path,
@@ -153,7 +163,7 @@ def _make_trainer(
         "data": str(data),
         "task": "detect",
         "imgsz": options.image_size,
-        "epochs": options.epochs,
+        "epochs": epochs,
         # Every run goes to its last epoch: which one to stop at or to keep, only the held-out pictures could
         # say, and they are to judge.
         "patience": 0,
@@ -163,7 +173,7 @@ def _make_trainer(
         "nbs": batch if batch > 0 else NOMINAL_BATCH,
         "freeze": options.freeze or None,
         "lr0": options.learning_rate,
-        "warmup_epochs": min(1.0, options.epochs / 10),
+        "warmup_epochs": min(1.0, epochs / 10),
         "seed": options.seed,
         "device": device,
         "amp": on_gpu,
@@ -176,7 +186,7 @@ def _make_trainer(
         "val": True,
         "save_dir": str(folder),
         "exist_ok": True,
-        **recipe.overrides(options.epochs),
+        **recipe.overrides(epochs),
     }
     return BrandTrainer(overrides=overrides)
 
@@ -185,8 +195,19 @@ def _choose_batch(data: Path, on_gpu: bool) -> int:
     """Pictures a batch; -1 lets ultralytics take as many as fit in 60 % of the GPU's memory."""
     if not on_gpu:
         return CPU_BATCH
-    pictures = len((data.parent / TRAIN_LIST).read_text().splitlines())
-    return FEW_BATCH if pictures < FEW else -1
+    return FEW_BATCH if _count_pictures(data) < FEW else -1
+
+
+def _choose_epochs(data: Path, device: str) -> int:
+    if device != "cpu":
+        return GPU_EPOCHS
+    wanted = round(CPU_PICTURES / max(_count_pictures(data), 1))
+    return min(max(wanted, LEAST_CPU_EPOCHS), GPU_EPOCHS)
+
+
+def _count_pictures(data: Path) -> int:
+    """Pictures to learn from."""
+    return len((data.parent / TRAIN_LIST).read_text().splitlines())
 
 
 def _look_seldom(trainer: Any, seconds: float) -> None:
@@ -224,7 +245,7 @@ def _attach(
         losses = {name.removesuffix("_loss"): float(loss) for name, loss in (trainer.tloss or {}).items()}
         if trainer.stop and not all(map(math.isfinite, losses.values())):
             # Nothing comes after this epoch, so ultralytics would not go back.
-            raise _explain_divergence(epoch, options)
+            raise _explain_divergence(trainer, options)
         map50 = (trainer.metrics or {}).get("metrics/mAP50(B)")
         progress = Progress(
             epoch=epoch,

@@ -9,8 +9,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from assay_shared.wire import DatasetManifest, Progress, TrainingOptions
+from assay_trainer import training
 from assay_trainer.base_weights import find_bundled
-from assay_trainer.checkpoints import is_finished
+from assay_trainer.checkpoints import Reached, read_reached
 from assay_trainer.dataset import write_dataset
 from assay_trainer.training import Callbacks, TrainingDiverged, train_detector
 from tests.unit.trainer.test_train_child import SIZE, draw_pictures
@@ -70,7 +71,23 @@ def test_epochs_in_between_are_not_looked_at(tmp_path: Path) -> None:
         (f"epoch-{EPOCHS:05d}.tar", EPOCHS),
         ("told", EPOCHS),
     ]
-    assert is_finished(tmp_path / "run" / "weights" / "last.pt", options)
+    assert read_reached(tmp_path / "run" / "weights" / "last.pt") == Reached(EPOCHS, EPOCHS)
+
+
+@pytest.mark.parametrize(("least", "most", "epochs"), [(1, 100, 4), (6, 100, 6), (1, 3, 3)])
+def test_epochs_are_chosen_by_how_many_pictures_there_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, least: int, most: int, epochs: int
+) -> None:
+    dataset = draw_pictures(tmp_path / "images")
+    learnt_from = sum(item.split == "train" for item in dataset.items)
+    monkeypatch.setattr(training, "CPU_PICTURES", 4 * learnt_from)
+    monkeypatch.setattr(training, "LEAST_CPU_EPOCHS", least)
+    monkeypatch.setattr(training, "GPU_EPOCHS", most)
+    options = TrainingOptions(image_size=SIZE, batch=4)
+    base = find_bundled(options.architecture)
+    _, history = train(tmp_path, dataset, tmp_path / "images", options, base)
+    assert [one.epoch for one in history] == list(range(1, epochs + 1))
+    assert {one.epochs for one in history} == {epochs}
 
 
 @pytest.mark.parametrize("epochs", [1, 3])
