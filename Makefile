@@ -6,9 +6,6 @@ PY := .venv/bin/python
 SOURCES := shared services deploy tests bench
 OVERLAYS := gpu tls s3 observability hub worker sagemaker aws-store
 
-# Two processes, each with parts of its own and whole files of tests: one alone leaves a core idle.
-BESIDE := --numprocesses 2 --dist loadfile --no-loadscope-reorder
-
 # What is built is labelled with the commit.
 export ASSAY_REVISION ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 export DOCKER_BUILDKIT = 1
@@ -92,6 +89,11 @@ serve: venv ## the stack with your own data in .assay/, until Ctrl-C
 
 # --- for developers: CONTRIBUTING.md ---
 
+# Two processes, each with parts of its own and whole files of tests: one alone leaves a core idle. Threads that
+# wait by spinning would take it from the other.
+BESIDE := --numprocesses 2 --dist loadfile --no-loadscope-reorder
+test: export OMP_WAIT_POLICY = PASSIVE
+test: export OPENBLAS_NUM_THREADS = 1
 test: lint ## everything but the containers, on real parts
 	@$(PY) -m deploy.local.minio
 	@$(PY) -m pytest $(BESIDE)
