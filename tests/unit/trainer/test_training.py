@@ -90,6 +90,25 @@ def test_epochs_are_chosen_by_how_many_pictures_there_are(
     assert {one.epochs for one in history} == {epochs}
 
 
+def test_a_resumed_run_keeps_the_epochs_that_it_began_with(tmp_path: Path) -> None:
+    dataset = draw_pictures(tmp_path / "images")
+    options = TrainingOptions(image_size=SIZE, epochs=1, batch=4)
+    base = find_bundled(options.architecture)
+    _, history = train(tmp_path, dataset, tmp_path / "images", options, base)
+    left_open = options.model_copy(update={"epochs": None})
+    callbacks = Callbacks(lambda _progress: None, lambda _epoch, _path: None, lambda: False)
+    _, resumed = train_detector(
+        tmp_path / "dataset" / "data.yaml",
+        left_open,
+        base,
+        tmp_path / "elsewhere",
+        callbacks,
+        checkpoint=tmp_path / "run" / "checkpoints" / "epoch-00001.tar",
+        device="cpu",
+    )
+    assert resumed == history
+
+
 @pytest.mark.parametrize("epochs", [1, 3])
 def test_a_training_that_diverges_says_so(tmp_path: Path, epochs: int) -> None:
     dataset = draw_pictures(tmp_path / "images")
