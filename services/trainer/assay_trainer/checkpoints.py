@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import tarfile
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from assay_shared.detector import offline as offline  # before ultralytics
 from assay_shared.wire import Progress
@@ -47,24 +45,3 @@ def unpack_checkpoint(checkpoint: Path, weights: Path) -> None:
             content = archive.extractfile(member) if member.name in CHECKPOINT_FILES else None
             if content is not None:
                 (weights / member.name).write_bytes(content.read())
-
-
-@dataclass(frozen=True)
-class Reached:
-    """How far a checkpoint is: `epoch` epochs of `epochs` are trained."""
-
-    epoch: int
-    epochs: int
-
-    @property
-    def finished(self) -> bool:
-        """Whether the run stopped after its last epoch, before it was packaged: nothing is left to train."""
-        return self.epoch >= self.epochs
-
-
-def read_reached(last: Path) -> Reached:
-    """How far the training is whose `last.pt` this is."""
-    from ultralytics.nn.tasks import load_checkpoint
-
-    kept: dict[str, Any] = load_checkpoint(str(last))[1]
-    return Reached(int(kept.get("epoch", -1)) + 1, int(kept["train_args"]["epochs"]))

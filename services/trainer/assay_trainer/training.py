@@ -17,7 +17,7 @@ from assay_shared.detector.architecture import build_trainable
 from assay_shared.errors import AssayError
 from assay_shared.wire import Progress, TrainingOptions
 from assay_trainer.base_weights import load_base_weights
-from assay_trainer.checkpoints import pack_checkpoint, read_history, read_reached, unpack_checkpoint
+from assay_trainer.checkpoints import pack_checkpoint, read_history, unpack_checkpoint
 from assay_trainer.dataset import TRAIN_LIST
 from assay_trainer.recipe import RECIPE, Recipe
 
@@ -87,10 +87,10 @@ def train_detector(
     LOGGER.setLevel("WARNING")
     device = _choose_device(device)
     weights = folder / "weights"
-    reached = None
     if checkpoint is not None:
         unpack_checkpoint(checkpoint, weights)
-        reached = read_reached(weights / "last.pt")
+    history = read_history(weights)
+    reached = history[-1] if checkpoint is not None and history else None
     epochs = reached.epochs if reached else options.epochs or _choose_epochs(data, device)
     trainer = _make_trainer(
         data, options, epochs, recipe, base_weights, folder, device, resume=checkpoint is not None
@@ -98,12 +98,12 @@ def train_detector(
     if device == "cpu":
         # After the trainer is made, for ultralytics leaves a core free: half of two.
         torch.set_num_threads(os.cpu_count() or 1)
-    history = read_history(weights)
     if look_seconds is None:
         look_seconds = 0.0 if device == "cpu" else LOOK_SECONDS
     _look_seldom(trainer, look_seconds)
     _attach(trainer, options, callbacks, folder, history)
-    if reached is None or not reached.finished:
+    # A run that was stopped after its last epoch, before it was packaged, has nothing left to train.
+    if reached is None or reached.epoch < reached.epochs:
         _run(trainer, options)
     model = load_checkpoint(str(weights / "last.pt"))[0]
     return model.float().cpu(), history
