@@ -54,7 +54,12 @@ def version() -> str:
 def box(tmp_path_factory: pytest.TempPathFactory, version: str, figures: dict[str, float]) -> Iterator[Box]:
     """A box that runs, its images built."""
     folder = tmp_path_factory.mktemp("box") / "assay"
-    settings = {"COMPOSE_FILE": WITH_S3, "ASSAY_RECONCILE_SECONDS": NO_TIMER}
+    # One worker: the box starts anew two dozen times, and each worker tries its runtimes first.
+    settings = {
+        "COMPOSE_FILE": WITH_S3,
+        "ASSAY_RECONCILE_SECONDS": NO_TIMER,
+        "ASSAY_ENGINE_WORKERS": "1",
+    }
     try:
         with new_box(folder, f"assay-{version}", version, settings) as made:
             made.set(S3_PORT=str(made.ports.get("s3")))

@@ -35,8 +35,9 @@ def test_verdicts_are_right(taught: TaughtBrand) -> None:
         Judged(photo, "brand", taught.client.verify(photo.data, photo.name, brand="taught"))
         for photo in taught.test_photos
     ]
+    wrong = [(row.photo.name, row.photo.photo_kind, row.verdict) for row in judged if not row.right]
     for conclusion in (*judge_verdicts(judged), prove_explained(taught.client, judged)):
-        assert conclusion.held, conclusion.text
+        assert conclusion.held, f"{conclusion.text}; not right, in all: {wrong}"
 
 
 def test_notifications_carried_every_photo(taught: TaughtBrand) -> None:

@@ -1,4 +1,4 @@
-"""The whole embedded stack, once a session, and a brand in it whose model is live."""
+"""The whole embedded stack, once a file of tests, and a brand in it whose model is live."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class TaughtBrand:
     version: str
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Every service as a process, on ports that nobody uses."""
     folder = tmp_path_factory.mktemp("stack")
@@ -49,7 +49,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def taught_brand(stack: Stack) -> Iterator[TaughtBrand]:
     """A brand that uploaded by HTTP and S3, said "finished", and has a live model."""
     with new_brand(stack, "taught") as client:

@@ -9,15 +9,21 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def wait_until(predicate: Callable[[], T | None], timeout: float = 30.0, what: str = "") -> T:
-    """Asks until the answer is true and returns it; after `timeout` seconds fails, naming `what`."""
-    deadline = time.monotonic() + timeout
+def wait_until(
+    predicate: Callable[[], T | None], timeout: float = 30.0, what: str = "", *, pause: float = 0.25
+) -> T:
+    """Asks until the answer is true and returns it; after `timeout` seconds fails, naming `what`.
+
+    Asks often at first, and then every `pause` seconds: what is waited for needs the processor too.
+    """
+    started = time.monotonic()
     while True:
         answer = predicate()
         if answer:
             return answer
-        if time.monotonic() > deadline:
+        waited = time.monotonic() - started
+        if waited > timeout:
             raise AssertionError(
                 f"not within {timeout:.0f} s: {what or predicate}; the last answer: {answer!r}"
             )
-        time.sleep(0.05)
+        time.sleep(min(max(0.05, waited / 10), pause))

@@ -7,6 +7,7 @@ import uvicorn
 from assay_inference.app import create_app
 from assay_inference.settings import Settings
 from assay_shared import logs
+from assay_shared.web import KEEP_ALIVE_SECONDS
 
 
 def main() -> None:
@@ -19,6 +20,7 @@ def main() -> None:
         port=settings.port,
         log_config=None,
         access_log=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=30,
     )
 

@@ -7,6 +7,7 @@ import uvicorn
 from assay_registry.app import create_app
 from assay_registry.settings import get_settings
 from assay_shared.logs import configure_logs
+from assay_shared.web import KEEP_ALIVE_SECONDS
 
 
 def main() -> None:
@@ -20,6 +21,7 @@ def main() -> None:
         log_config=None,
         access_log=False,
         proxy_headers=True,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=10,
     )
 

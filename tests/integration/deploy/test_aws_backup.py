@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from moto.server import ThreadedMotoServer
 from pydantic import SecretStr
 
 from assay_shared.keys import BUCKETS, IMAGES, LIVE, UPLOADS
@@ -17,6 +16,7 @@ from deploy.store.backup import back_up_objects, finish_backup
 from deploy.store.checking import check_backup
 from deploy.store.restore import restore_objects
 from tests.integration.deploy.store_support import Tool
+from tests.support.moto import run_moto
 
 MASTER = SecretStr("the-master-secret-of-the-brands")
 
@@ -24,21 +24,16 @@ MASTER = SecretStr("the-master-secret-of-the-brands")
 @pytest.fixture
 def amazon() -> Iterator[StoreSettings]:
     """S3 with the five buckets under a prefix; it knows no accounts of MinIO's."""
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    settings = StoreSettings(
-        endpoint=f"http://{host}:{port}",
-        access_key="test",
-        secret_key=SecretStr("test-secret"),
-        region="eu-west-1",
-        bucket_prefix="acme-",
-    )
-    ObjectStore(settings).make_buckets(BUCKETS)
-    yield settings
-    for bucket in BUCKETS:
-        ObjectStore(settings).delete_prefix(bucket, "")
-    server.stop()
+    with run_moto() as url:
+        settings = StoreSettings(
+            endpoint=url,
+            access_key="test",
+            secret_key=SecretStr("test-secret"),
+            region="eu-west-1",
+            bucket_prefix="acme-",
+        )
+        ObjectStore(settings).make_buckets(BUCKETS)
+        yield settings
 
 
 def content(settings: StoreSettings) -> dict[tuple[str, str], bytes]:

@@ -55,7 +55,7 @@ class Inference:
         return find_workers(self.supervisor)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def inference(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inference]:
     """Everything started, with a store of its own that may be stopped, and the brands acme, bolt and open."""
     with run_store(tmp_path_factory.mktemp("inference"), timeout_seconds=3) as ground:

@@ -8,7 +8,6 @@ from typing import Any
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
@@ -20,6 +19,7 @@ from assay_shared.queue import EVENTS, INGEST, TaskQueue
 from assay_shared.settings import StoreSettings
 from deploy.local.ports import free_port
 from tests.integration.ingest.support import make_settings, queued, served
+from tests.support.moto import run_moto
 from tests.support.waiting import wait_until
 
 REGION = "eu-west-1"
@@ -30,19 +30,16 @@ TEST_EVENT = '{"Service":"Amazon S3","Event":"s3:TestEvent","Bucket":"acme-uploa
 @pytest.fixture
 def sqs(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A client of SQS; the product finds the same by the environment."""
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    given = {
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test-secret",
-        "AWS_DEFAULT_REGION": REGION,
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-    }
-    for name, value in given.items():
-        monkeypatch.setenv(name, value)
-    yield boto3.client("sqs")
-    server.stop()
+    with run_moto() as url:
+        given = {
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test-secret",
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_ENDPOINT_URL": url,
+        }
+        for name, value in given.items():
+            monkeypatch.setenv(name, value)
+        yield boto3.client("sqs")
 
 
 @pytest.fixture

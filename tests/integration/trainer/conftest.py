@@ -6,7 +6,7 @@ import hashlib
 import secrets
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from assay_shared.auth import make_key
 from assay_shared.registry_client import RegistryClient
 from assay_shared.settings import StoreSettings
 from assay_shared.storage import ObjectStore
+from assay_shared.web import KEEP_ALIVE_SECONDS
 from assay_trainer.sagemaker_backend import SageMakerBackend
 from assay_trainer.sagemaker_settings import TrainingJobSettings
 from deploy.local.ports import free_port
@@ -32,7 +33,7 @@ from tests.support.sagemaker.platform import REGION, ROLE
 from tests.support.waiting import wait_until
 
 IMAGE = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/assay-trainer:1"
-POLL_SECONDS = 0.3
+POLL_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -42,10 +43,13 @@ class Aws:
     platform: Platform
     jobs: Jobs
     bucket: str
+    clients: dict[str, Any] = field(default_factory=dict)
 
     def client(self, service: str) -> Any:
         """A boto3 client that has found the simulator by the environment."""
-        return boto3.session.Session().client(service)
+        if service not in self.clients:
+            self.clients[service] = boto3.session.Session().client(service)
+        return self.clients[service]
 
     def keys(self, prefix: str = "") -> list[str]:
         """What lies in the bucket."""
@@ -101,7 +105,10 @@ def assay(store_settings: StoreSettings, valkey: str, tmp_path: Path) -> Iterato
         lease_seconds=24,
     )
     app = create_app(settings)
-    server = uvicorn.Server(uvicorn.Config(app, port=port, log_config=None, access_log=False))
+    config = uvicorn.Config(
+        app, port=port, log_config=None, access_log=False, timeout_keep_alive=KEEP_ALIVE_SECONDS
+    )
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
     wait_until(lambda: server.started, 30, "the registry answers")

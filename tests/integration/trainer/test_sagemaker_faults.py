@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -186,6 +188,16 @@ def test_pictures_are_read_where_they_lie_when_that_is_s3(
     assert aws.keys(f"assay/training/{assay.brand}/images/") == []
 
 
+@contextmanager
+def reading(events: EventQueue) -> Iterator[EventQueue]:
+    """Reads its queue meanwhile, and not that of the next test."""
+    events.start()
+    try:
+        yield events
+    finally:
+        events.stop()
+
+
 def test_events_wake_the_watcher_and_foreign_ones_do_no_harm(
     assay: Assay, aws: Aws, make_trainer: MakeTrainer, run: str
 ) -> None:
@@ -195,19 +207,17 @@ def test_events_wake_the_watcher_and_foreign_ones_do_no_harm(
     for body in foreign:
         sqs.send_message(QueueUrl=url, MessageBody=body)
     aws.jobs.queue_url = url
-    events = EventQueue(url, REGION)
-    events.start()
-    # Without events the run would take minutes: each step is a poll.
-    make_trainer(events=events, poll_seconds=120).take(run)
-    check_succeeded(assay, aws, run)
     attributes = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
 
     def is_empty() -> bool:
         told = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=list(attributes))["Attributes"]
         return all(told[name] == "0" for name in attributes)
 
-    wait_until(is_empty, 30, "all messages are deleted")
-    events.stop()
+    with reading(EventQueue(url, REGION)) as events:
+        # Without events the run would take minutes: each step is a poll.
+        make_trainer(events=events, poll_seconds=120).take(run)
+        check_succeeded(assay, aws, run)
+        wait_until(is_empty, 30, "all messages are deleted")
 
 
 def test_a_queue_that_is_gone_leaves_polling(
@@ -215,9 +225,7 @@ def test_a_queue_that_is_gone_leaves_polling(
 ) -> None:
     url = aws.client("sqs").create_queue(QueueName="events")["QueueUrl"]
     aws.jobs.queue_url = url
-    events = EventQueue(url, REGION, pause_seconds=0.2)
-    events.start()
-    aws.client("sqs").delete_queue(QueueUrl=url)
-    make_trainer(events=events).take(run)
-    check_succeeded(assay, aws, run)
-    events.stop()
+    with reading(EventQueue(url, REGION, pause_seconds=0.2)) as events:
+        aws.client("sqs").delete_queue(QueueUrl=url)
+        make_trainer(events=events).take(run)
+        check_succeeded(assay, aws, run)

@@ -8,21 +8,21 @@ that register them (`jobs.py`, `endpoints.py`). S3, SQS, ECR, STS and CloudWatch
 from __future__ import annotations
 
 import json
-import logging
 import os
 import re
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import botocore.session
-import httpx
 from botocore.model import ListShape, MapShape, Shape, StringShape, StructureShape
 from moto.core.responses import ActionResult
 from moto.iam.responses import IamResponse
-from moto.server import ThreadedMotoServer
+
+from tests.support.moto import run_moto
 
 REGION = "eu-west-1"
 ACCOUNT = "123456789012"
@@ -62,16 +62,13 @@ class Platform:
         self._failures: dict[str, list[Refusal]] = {}
         self._lock = threading.Lock()
         self._address = address
-        self._moto = ThreadedMotoServer(address, 0, verbose=False)
+        self._moto = ExitStack()
         self._server: ThreadingHTTPServer | None = None
 
     def start(self) -> None:
         """Listens on ports of its own."""
-        logging.getLogger("werkzeug").setLevel(logging.ERROR)
         self._simulate_rights()
-        self._moto.start()
-        # What another platform of this process left: moto's state is the process's.
-        httpx.post(f"{self.moto_url}/moto-api/reset", trust_env=False).raise_for_status()
+        self.moto_url = self._moto.enter_context(run_moto(self._address))
         platform = self
 
         class Handler(_Handler):
@@ -86,19 +83,13 @@ class Platform:
         if self._server is not None:
             self._server.shutdown()
             self._server.server_close()
-        self._moto.stop()
+        self._moto.close()
 
     @property
     def url(self) -> str:
         """Of SageMaker, control plane and runtime."""
         assert self._server is not None
         return f"http://{self._address}:{self._server.server_address[1]}"
-
-    @property
-    def moto_url(self) -> str:
-        """Of everything else."""
-        host, port = self._moto.get_host_and_port()
-        return f"http://{host}:{port}"
 
     def environment(self) -> dict[str, str]:
         """The variables with which boto3 in any process finds this platform."""

@@ -12,13 +12,13 @@ from typing import Any
 import boto3
 import pytest
 import yaml
-from moto.server import ThreadedMotoServer
 
 from assay_ingest.settings import IngestSettings
 from assay_shared.keys import BUCKETS, LIVE, MODELS, UPLOADS
 from assay_shared.settings import StoreSettings
 from deploy.store.__main__ import main
 from deploy.store.policies import service_policies
+from tests.support.moto import run_moto
 from tests.unit.deploy.test_sagemaker import WITHOUT_RESOURCE, _Loader, actions, statements
 
 REPOSITORY = Path(__file__).parents[3]
@@ -144,23 +144,17 @@ def test_what_is_minios_is_refused_at_amazon_before_anything_is_asked(
 @pytest.fixture
 def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A client of moto's S3, which the tool uses too."""
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
     keys = {"S3_ACCESS_KEY": "test", "S3_SECRET_KEY": "test-secret"}
-    for name, value in {**AMAZON, **keys, "S3_ENDPOINT": f"http://{host}:{port}"}.items():
-        monkeypatch.setenv(name, value)
-    client = boto3.client(
-        "s3",
-        region_name=REGION,
-        endpoint_url=f"http://{host}:{port}",
-        aws_access_key_id="test",
-        aws_secret_access_key="test-secret",
-    )
-    yield client
-    for bucket in client.list_buckets()["Buckets"]:
-        client.delete_bucket(Bucket=bucket["Name"])
-    server.stop()
+    with run_moto() as url:
+        for name, value in {**AMAZON, **keys, "S3_ENDPOINT": url}.items():
+            monkeypatch.setenv(name, value)
+        yield boto3.client(
+            "s3",
+            region_name=REGION,
+            endpoint_url=url,
+            aws_access_key_id="test",
+            aws_secret_access_key="test-secret",
+        )
 
 
 def test_every_bucket_that_is_missing_is_named(s3: Any, capsys: pytest.CaptureFixture[str]) -> None:
@@ -177,7 +171,3 @@ def test_every_bucket_that_is_missing_is_named(s3: Any, capsys: pytest.CaptureFi
     s3.put_bucket_versioning(Bucket="acme-live", VersioningConfiguration={"Status": "Enabled"})
     assert main(["check-buckets"]) == 0
     assert not [bucket for bucket in BUCKETS if s3.list_objects_v2(Bucket=f"acme-{bucket}").get("Contents")]
-    for version in s3.list_object_versions(Bucket="acme-live").get("Versions", []):
-        s3.delete_object(Bucket="acme-live", Key=version["Key"], VersionId=version["VersionId"])
-    for marker in s3.list_object_versions(Bucket="acme-live").get("DeleteMarkers", []):
-        s3.delete_object(Bucket="acme-live", Key=marker["Key"], VersionId=marker["VersionId"])

@@ -65,3 +65,27 @@ def test_failed_step_leaves_no_stamp(no_venv: Path, monkeypatch: pytest.MonkeyPa
     with pytest.raises(install.NotInstalled):
         install.install()
     assert not (no_venv / "installed.sha256").exists()
+
+
+def test_one_package_of_the_lock() -> None:
+    first, *hashes = install.read_locked("uv").splitlines()
+    assert first.startswith("uv==")
+    assert hashes
+    assert all(line.startswith("    --hash=sha256:") for line in hashes)
+    with pytest.raises(install.NotInstalled, match="lacks no-such-package"):
+        install.read_locked("no-such-package")
+
+
+@pytest.mark.parametrize("status", [0, 1])
+def test_pip_does_what_uv_cannot(no_venv: Path, monkeypatch: pytest.MonkeyPatch, status: int) -> None:
+    (no_venv / "bin").mkdir(parents=True)
+    for name, ends in (("python", 0), ("uv", status)):
+        program = no_venv / "bin" / name
+        program.write_text(f'#!/bin/sh\necho {name} "$@" >> {no_venv}/ran\nexit {ends}\n')
+        program.chmod(0o755)
+    monkeypatch.setenv("PIP_INDEX_URL", "https://mirror.invalid/simple")
+    install.install()
+    ran = (no_venv / "ran").read_text().splitlines()
+    assert sum(line.startswith("uv pip install") for line in ran) == 2
+    assert sum(line.startswith("python -m pip") and " install " in line for line in ran) == 2 * status
+    assert (no_venv / "installed.sha256").exists()
