@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +12,6 @@ from typing import Any
 import boto3
 import httpx
 import pytest
-import uvicorn
 from pydantic import SecretStr
 
 from assay_registry.app import create_app
@@ -23,14 +21,13 @@ from assay_shared.auth import make_key
 from assay_shared.registry_client import RegistryClient
 from assay_shared.settings import StoreSettings
 from assay_shared.storage import ObjectStore
-from assay_shared.web import KEEP_ALIVE_SECONDS
 from assay_trainer.sagemaker_backend import SageMakerBackend
 from assay_trainer.sagemaker_settings import TrainingJobSettings
 from deploy.local.ports import free_port
+from tests.integration.ingest.support import served
 from tests.integration.trainer.support import Assay, Trainer
 from tests.support.sagemaker import Jobs, Platform
 from tests.support.sagemaker.platform import REGION, ROLE
-from tests.support.waiting import wait_until
 
 IMAGE = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/assay-trainer:1"
 POLL_SECONDS = 0.5
@@ -105,21 +102,12 @@ def assay(store_settings: StoreSettings, valkey: str, tmp_path: Path) -> Iterato
         lease_seconds=24,
     )
     app = create_app(settings)
-    config = uvicorn.Config(
-        app, port=port, log_config=None, access_log=False, timeout_keep_alive=KEEP_ALIVE_SECONDS
-    )
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    wait_until(lambda: server.started, 30, "the registry answers")
     address, brand = f"http://127.0.0.1:{port}", f"b{secrets.token_hex(6)}"
     client = RegistryClient(address, token, 30.0)
     headers = {"Authorization": f"Bearer {admin_key}"}
-    with httpx.Client(base_url=address, headers=headers, timeout=60) as http:
+    with served(app, port), httpx.Client(base_url=address, headers=headers, timeout=60) as http:
         http.post("/v1/brands", json={"slug": brand, "name": "A brand"}).raise_for_status()
         yield Assay(address, app.state.context, http, client, ObjectStore(store_settings), brand, token)
-    server.should_exit = True
-    thread.join()
     client.close()
 
 
