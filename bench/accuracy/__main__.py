@@ -3,9 +3,9 @@
 PHOTOS is what `python -m bench.brands` wrote. For each brand the appearance is fitted to its training photos
 and asked, by the code that serves, about genuine photos, six kinds of fakes never trained on and other
 products; then all checks and the verdict rule on each photo. Products are cut out by the boxes of a detector
-trained on the same photos where RESULTS has one (`--detector` trains those that it lacks: ten minutes each on
-two cores); else by their annotated boxes moved about as a detector's are, and the verdict then rests on the
-print alone.
+trained on the same photos where RESULTS has one (`--detector` trains those that it lacks: on a GPU by the
+trainer's own options, on two cores smaller ones, minutes each); else by their annotated boxes moved about as
+a detector's are, and the verdict then rests on the print alone.
 
 Peers in the same run: the original's way (every required mark found at 0.5), the detector's confidence as a
 score, and the nearest neighbour among the training photos of a whole-crop embedding.
@@ -31,8 +31,9 @@ from bench.accuracy.judging import find_results, measure_once
 from bench.accuracy.summary import print_summary
 from bench.accuracy.tables import Brand
 from bench.brands.catalog import REPORTING, TUNING
+from bench.brands.collection import Counts
 
-TRAIN = 62
+TRAIN = Counts.train
 GROUPS = {"all": (*REPORTING, *TUNING), "reporting": REPORTING, "tuning": TUNING}
 
 

@@ -12,8 +12,7 @@ import numpy as np
 from assay_inference.checks import appearance, image_quality, run_checks
 from assay_inference.checks.evidence import Evidence
 from assay_inference.verdict import rule
-from assay_shared.wire import Outcome, TrainingOptions, Verdict
-from bench.accuracy.detectors import OPTIONS
+from assay_shared.wire import Outcome, Verdict
 from bench.accuracy.judging import Measured, Results
 from bench.accuracy.photos import GENUINE, KINDS, OTHERS, TESTED, Photo, list_photos, read_roles
 
@@ -79,7 +78,7 @@ def _rule_on_each(folder: Path, results: Results, share: float, shrunk: float) -
         evidence = Evidence(
             width=one.width,
             height=one.height,
-            image_size=(OPTIONS if results.by_detector else TrainingOptions()).image_size,
+            image_size=results.image_size,
             quality=one.quality,
             barcodes=(),
             seen=tuple(one.seen),

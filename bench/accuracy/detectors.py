@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import torch
 from pydantic import BaseModel
 
 from assay_inference.geometry import Rectangle
@@ -28,10 +29,11 @@ from assay_trainer.reading import find_required_marks
 from assay_trainer.training import Callbacks, train_detector
 from bench.accuracy.kept import keep
 from bench.accuracy.photos import TESTED, TRAIN, Box, list_photos, read_roles
-from bench.training_brands import UNREDUCED, read_brand
+from bench.training_brands import UNREDUCED, BenchBrand, read_brand
 
-OPTIONS = TrainingOptions(image_size=480, epochs=12)
-"""Less than the trainer's own 640 pixels and 100 epochs, for the sake of minutes on two cores."""
+FEW = TrainingOptions(image_size=480, epochs=12)
+"""Without a GPU, less than the trainer's own 640 pixels and 100 epochs, for the sake of minutes on two
+cores."""
 
 
 class Seen(BaseModel):
@@ -74,43 +76,50 @@ def train_once(folder: Path, results: Path, train: int) -> None:
     print(f"{folder.name}: detector of {detections.seconds:.0f} s, mAP50 {detections.map50:.2f}", flush=True)
 
 
+def measure_detector(
+    folder: Path, brand: BenchBrand, options: TrainingOptions, weights: Path, seconds: float
+) -> Detections:
+    """What a brand's detector finds in all photos, by the thresholds that its held-out photos choose."""
+    labels = brand.dataset.labels
+    detector = Detector(options.architecture, len(labels), weights)
+    held_out = [item for item in brand.dataset.items if item.split == "val"]
+    chosen = evaluate_detector(detector, labels, held_out, brand.images, options.image_size)
+    return Detections(
+        thresholds=chosen.thresholds,
+        required_marks=find_required_marks(brand.dataset),
+        map50=chosen.metrics.map50,
+        seconds=round(seconds, 1),
+        options=options,
+        found=_detect_all(folder, detector, [label.name for label in labels], options.image_size),
+    )
+
+
 def _place(folder: Path, results: Path, train: int) -> Path:
     return results / "detectors" / f"{folder.name}-{train}.json"
 
 
 def _train(folder: Path, work: Path, train: int) -> Detections:
     started = time.monotonic()
+    options = TrainingOptions() if torch.cuda.is_available() else FEW
     brand = read_brand(folder, work / "images", train, UNREDUCED, read_roles(folder))
-    data = write_dataset(brand.dataset, brand.images, work / "dataset", OPTIONS.image_size)
+    data = write_dataset(brand.dataset, brand.images, work / "dataset", options.image_size)
     callbacks = Callbacks(
         lambda progress: print(f"  {folder.name}: epoch {progress.epoch}, {progress.map50}", flush=True),
         lambda _epoch, _path: None,
         lambda: False,
     )
-    base = find_bundled(OPTIONS.architecture)
-    model, _ = train_detector(data, OPTIONS, base, work / "training", callbacks, device="cpu")
+    base = find_bundled(options.architecture)
+    model, _ = train_detector(data, options, base, work / "training", callbacks)
     weights = work / "model.safetensors"
     save_weights(fold_batch_norms(model), weights)
-    labels = brand.dataset.labels
-    detector = Detector(OPTIONS.architecture, len(labels), weights)
-    held_out = [item for item in brand.dataset.items if item.split == "val"]
-    chosen = evaluate_detector(detector, labels, held_out, brand.images, OPTIONS.image_size)
-    names = [label.name for label in labels]
-    return Detections(
-        thresholds=chosen.thresholds,
-        required_marks=find_required_marks(brand.dataset),
-        map50=chosen.metrics.map50,
-        seconds=round(time.monotonic() - started, 1),
-        options=OPTIONS,
-        found=_detect_all(folder, detector, names),
-    )
+    return measure_detector(folder, brand, options, weights, time.monotonic() - started)
 
 
-def _detect_all(folder: Path, detector: Detector, names: list[str]) -> dict[str, list[Seen]]:
+def _detect_all(folder: Path, detector: Detector, names: list[str], size: int) -> dict[str, list[Seen]]:
     everything = {}
     for photo in list_photos(folder, (TRAIN, *TESTED)):
         picture = photo.read()
-        pixels, fit = letterbox(picture.pixels, OPTIONS.image_size)
+        pixels, fit = letterbox(picture.pixels, size)
         [found] = detector.detect(pixels[None])
         boxes = fit.to_picture(found.boxes) * np.float32(picture.scale)
         everything[photo.name] = [

@@ -26,6 +26,7 @@ from assay_inference.appearance_workers import Appearance, judge_patch
 from assay_inference.checks.evidence import Seen
 from assay_inference.quality import Quality
 from assay_shared.appearance.fitting import fit_appearance
+from assay_shared.wire import TrainingOptions
 from assay_trainer.appearances import pack_fit
 from bench.accuracy.cutting import cut_learnt, cut_tested
 from bench.accuracy.detectors import Detections
@@ -66,7 +67,8 @@ class Measured(BaseModel):
 
 
 class Results(BaseModel):
-    """Of one brand: how its appearance was fitted (`reason` where it was not), and all photos by name."""
+    """Of one brand: how its appearance was fitted (`reason` where it was not), the pixels of a detector's
+    frame, and all photos by name."""
 
     model_config = ConfigDict(ser_json_inf_nan="constants")
 
@@ -76,6 +78,7 @@ class Results(BaseModel):
     aligned: int
     bytes: int
     by_detector: bool
+    image_size: int
     required_marks: dict[str, list[str]]
     measured: dict[str, Measured]
 
@@ -144,6 +147,7 @@ def _measure_brand(folder: Path, model: Path, train: int, detections: Detections
         aligned=fit.aligned,
         bytes=model.stat().st_size if fitted else 0,
         by_detector=detections is not None,
+        image_size=(detections.options if detections is not None else TrainingOptions()).image_size,
         required_marks=detections.required_marks if detections is not None else {},
         measured=_measure_tested(folder, fitted, detections, Neighbours(patches)),
     )

@@ -31,8 +31,9 @@ from bench.accuracy.judging import find_fit, find_results
 from bench.accuracy.photos import KINDS, Photo, list_photos, read_roles
 from bench.accuracy.tables import describe, print_head, print_row
 from bench.brands.catalog import REPORTING, TUNING
+from bench.brands.collection import Counts
 
-TRAIN = 62
+TRAIN = Counts.train
 NEAR = 0.03
 """Share of the altered product's long side by which an outline may lie beside what is altered: outlines are
 drawn 6 frame pixels (1 to 2 %) wider than what departs."""

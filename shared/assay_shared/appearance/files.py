@@ -23,7 +23,7 @@ from assay_shared.appearance.standard import Standard
 from assay_shared.appearance.statistics import CAUSES, Statistics
 from assay_shared.appearance.whole import TRAITS, WholeModel
 
-FORMAT, WHOLE_FORMAT = 5, 1002
+FORMAT, WHOLE_FORMAT = 6, 1003
 MOST_BYTES = 3_000_000
 """Of one product's file."""
 REGRESSION = ("centre", "spread", "slopes", "middle", "low", "high")
@@ -155,6 +155,7 @@ def _list_significance(significance: Significance) -> Arrays:
         **kind,
         **{f"standard.{name}": getattr(standard.usual, name) for name in REGRESSION},
         "standard.above": standard.spread,
+        "lead": significance.lead,
         **{
             f"calibration.{name}": np.append([one.edge, one.scale, one.count, one.beyond], one.scores)
             for name, one in (*calibrations.items(), ("joint", significance.joint))
@@ -175,7 +176,7 @@ def _take_significance(arrays: Mapping[str, npt.NDArray[np.generic]], names: Seq
         edge, scale, count, beyond, *scores = np.asarray(arrays[f"calibration.{name}"], np.float64)
         found[name] = Calibration(np.array(scores), float(edge), float(scale), int(count), int(beyond))
     joint = found.pop("joint")
-    return Significance(standard, found, joint, known)
+    return Significance(standard, found, np.asarray(arrays["lead"], np.float64), joint, known)
 
 
 def _save(arrays: Arrays) -> bytes:

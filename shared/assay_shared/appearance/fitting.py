@@ -15,7 +15,7 @@ from assay_shared.appearance.model import LEAST_COVERED, AppearanceModel, Limits
 from assay_shared.appearance.patches import Patch
 from assay_shared.appearance.reference import Reference, make_reference
 from assay_shared.appearance.significance import KnownCounterfeits, fit_significance
-from assay_shared.appearance.statistics import CAUSES, Statistics, fit_statistics
+from assay_shared.appearance.statistics import CAUSES, LEADS, Statistics, fit_statistics
 from assay_shared.appearance.threads import map_on_cores
 from assay_shared.appearance.whole import LEAST_DENSITY_SHARE, WholeModel, fit_whole
 
@@ -91,7 +91,7 @@ def _fit_aligned(patches: Sequence[Patch], groups: Sequence[str], known: Sequenc
     conditions = np.stack([find_conditions(one) for one in measured])
     statistics, limits = fit_statistics(measured), _find_limits(measured)
     counterfeits = _score_known(known, reference, statistics, limits)
-    significance = fit_significance(scores, conditions, CAUSES, names, counterfeits)
+    significance = fit_significance(scores, conditions, LEADS, names, counterfeits)
     model = AppearanceModel(reference, statistics, significance, limits)
     return Fit(model, "", count, len(measured))
 

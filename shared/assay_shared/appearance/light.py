@@ -96,9 +96,9 @@ def explain_light(pixels: Pixels, reference: Pixels, mask: Flags) -> Lit:
     relit = np.exp(z.reshape(-1, 3)[some] + shade.reshape(-1)[some, None])
     inks = _fit_inks(relit, np.exp(y.reshape(-1, 3)[some]), weights)
     near_burnt = cv2.dilate(cv2.blur(brightest, (3, 3)), np.ones((_REACH, _REACH), np.uint8)) > NEAR_BURNT
-    gain, veil = _find_glare(level, other.astype(np.float32), inside & ~burnt, np.asarray(near_burnt))
+    gain, veil, shown = _find_glare(level, other.astype(np.float32), inside & ~burnt, np.asarray(near_burnt))
     half = np.clip((level - veil[..., None]) / gain[..., None], 0, 255)
-    hidden = burnt | (veil > 120) | (gain < 0.5)
+    hidden = burnt | (((veil > 120) | (gain < 0.5)) & (shown | near_burnt))
     judged = inside & ~hidden
     glare = float(hidden[inside].mean()) if inside.any() else 1.0
     return Lit(
@@ -167,10 +167,13 @@ def _fit_inks(one: Floats, other: Floats, weights: Doubles) -> Doubles:
     return np.asarray(np.linalg.solve(rows.T @ np.c_[a, np.ones(len(a))] + prior, wanted)[:2])
 
 
-def _find_glare(level: Floats, reference: Floats, inside: Flags, near_burnt: Flags) -> tuple[Floats, Floats]:
+def _find_glare(
+    level: Floats, reference: Floats, inside: Flags, near_burnt: Flags
+) -> tuple[Floats, Floats, Flags]:
     """Fits photo = gain x reference + white around every place, over the three channels, as far as light can
     have done it: where the brightest print nearby is no brighter than it should be, nothing was laid over
-    the print, and what is paler than the reference lacks ink."""
+    the print, and what is paler than the reference lacks ink. Also whether the print shows through half as
+    well as the gain says: else it is not light that hides it."""
     sigma = 10.0
     size = (level.shape[1], level.shape[0])
     small = (size[0] // 4, size[1] // 4)
@@ -197,8 +200,10 @@ def _find_glare(level: Floats, reference: Floats, inside: Flags, near_burnt: Fla
     shadow = np.clip((top + 8) / (usual + 8), 0.45, 1.0)
     lowest = (1 - lifted) * (shadow - PLAY) + lifted * (PALEST + saturated * (0.45 - PALEST))
     highest = (1 - lifted) * (shadow + PLAY) + lifted * 1.5
+    through = gain
     gain = np.clip(gain, lowest, highest)
+    shown = cv2.resize(np.float32(through) - gain / 2, size, interpolation=cv2.INTER_LINEAR) > 0
     most = LIFT + 255 * lifted
     veil = np.clip(mx - gain * mt, -LIFT, most)
     whole = [cv2.resize(one, size, interpolation=cv2.INTER_LINEAR) for one in (gain, veil)]
-    return np.asarray(whole[0], np.float32), np.asarray(whole[1], np.float32)
+    return np.asarray(whole[0], np.float32), np.asarray(whole[1], np.float32), np.asarray(shown)

@@ -23,6 +23,11 @@ MAPS = ("structure", "colour_a", "colour_b", "lightness", "detail", "shift_x", "
 values; log of the energy of fine detail by that of the reference; displacement in frame pixels."""
 MOST_CHANGE = 60.0
 """Grey values by which the glare may change from a place to its neighbours: its edge is no print."""
+EDGE = 6
+"""Frame pixels from where the photos cease to be alike up to which it is the product's edge, or what is
+behind it, in one or the other of them."""
+COVER = 4
+"""Frame pixels a pixel of what is laid over."""
 _NOISE = 6.0
 _FAINT = 2.0
 
@@ -57,7 +62,10 @@ def measure(aligned: Aligned, patch: Patch, reference: Reference) -> Measures:
     grey = to_lightness(lit.relight(aligned.pixels))
     size = (grey.shape[1], grey.shape[0])
     judged = cv2.resize(lit.judged.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
-    bands = split_bands(grey)
+    inner = _find_inner(reference.mask)
+    shown = inner & aligned.seen
+    judged &= shown
+    bands = split_bands(_cover(grey, to_lightness(reference.pixels.astype(np.float32)), shown))
     transfer = measure_transfer(bands, reference.bands, np.asarray(judged))
     # As this photo would show the reference: each band with the gain that the whole photo has.
     expected = [
@@ -77,12 +85,33 @@ def measure(aligned: Aligned, patch: Patch, reference: Reference) -> Measures:
         inks=lit.inks.astype(np.float32).ravel(),
         view=to_view(aligned, patch, reference.frame.width, reference.frame.height),
         glare=lit.glare,
-        covered=float(judged[reference.mask].mean()) if reference.mask.any() else 0.0,
+        covered=float(judged[inner].mean()) if inner.any() else 0.0,
         density=aligned.density,
         agreement=aligned.agreement,
         contrast=lit.contrast,
         bend=float(np.linalg.norm(aligned.bend)),
     )
+
+
+def _find_inner(mask: Flags) -> Flags:
+    """The print (h, w) less what may be its edge."""
+    framed = np.pad(mask.astype(np.uint8), 1)
+    return np.asarray(cv2.erode(framed, np.ones((2 * EDGE + 1, 2 * EDGE + 1), np.uint8))[1:-1, 1:-1] > 0)
+
+
+def _cover(ours: Floats, theirs: Floats, shown: Flags) -> Floats:
+    """Lightness (h, w) with the reference's laid over all that is no print, as bright as ours is around
+    there: what lies behind the product, and the photo's edge, would reach into the bands beside them."""
+    weight = shown.astype(np.float32)
+    size = (weight.shape[1] // COVER, weight.shape[0] // COVER)
+
+    def around(values: Floats) -> Floats:
+        small = cv2.resize(values, size, interpolation=cv2.INTER_AREA)
+        return np.asarray(cv2.GaussianBlur(small, (0, 0), 2.0), np.float32)
+
+    brighter = around((ours - theirs) * weight) / np.maximum(around(weight), np.float32(0.01))
+    whole = cv2.resize(brighter, (weight.shape[1], weight.shape[0]), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(np.where(shown, ours, theirs + whole), np.float32)
 
 
 def _map_structure(ours: Floats, theirs: Floats, judged: Flags) -> Floats:

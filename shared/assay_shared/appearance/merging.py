@@ -21,6 +21,8 @@ T = TypeVar("T", bound=np.generic)
 
 SEEN_BY = 0.8
 """Share of the photos that must show a place for it to be judged."""
+SAMPLES, GAIN_ROUNDS = 5000, 3
+"""Places of the core by which light is made alike, and how often."""
 AROUND, DARK = 16.0, 32.0
 """Frame pixels over which the level of lightness is taken; grey values of it below which noise is what
 scatters."""
@@ -33,8 +35,7 @@ def merge(aligned: Sequence[Aligned], core: Flags) -> tuple[Pixels, Flags]:
     `core` (h, w) is where print is known to be: exposure and white balance are compared there.
     """
     seen = np.stack([one.seen for one in aligned])
-    levels = np.stack(map_on_cores(lambda one: _find_level(one, core), aligned))
-    gains = np.median(levels, 0) / levels
+    gains = _find_gains(aligned, core)
     stack = np.empty((len(aligned), *aligned[0].pixels.shape), np.uint8)
 
     def light_alike(place: int) -> None:
@@ -85,10 +86,31 @@ def find_surface(frame: Frame, aligned: Sequence[Aligned]) -> Flags:
     return np.asarray(surface > 0)
 
 
-def _find_level(aligned: Aligned, core: Flags) -> Doubles:
-    """The median of each channel (3,), plus one; of everything where nothing of the core is seen."""
-    shown = aligned.seen & core
-    return np.asarray(np.median(aligned.pixels[shown if shown.any() else np.ones_like(core)], 0) + 1.0)
+def _find_gains(aligned: Sequence[Aligned], core: Flags) -> Doubles:
+    """By what each channel of each photo (n, 3) is multiplied to be as bright as their median in the core.
+
+    Levels give the first gains; then least squares over all of the core, odd pixels weighing less: bright
+    print says most, where the level of a dark product's channel is mostly noise.
+    """
+    places = np.flatnonzero(core if core.any() else np.ones_like(core))
+    places = places[:: max(1, len(places) // SAMPLES)]
+    seen = np.stack([one.seen.ravel()[places] for one in aligned])
+    shown = np.stack([one.pixels.reshape(-1, 3)[places] for one in aligned]).astype(np.float32)
+    levels = np.stack(
+        [
+            np.median(values[own if own.any() else np.ones_like(own)], 0) + 1.0
+            for values, own in zip(shown, seen, strict=True)
+        ]
+    )
+    gains = (np.median(levels, 0) / levels).astype(np.float32)
+    for _ in range(GAIN_ROUNDS):
+        middle = np.median(shown * gains[:, None], 0)
+        off = np.abs(shown * gains[:, None] - middle).max(2)
+        usual = 1.5 * np.median(off, 1, keepdims=True) + 1.0
+        weights = (seen / (1 + (off / usual) ** 2) ** 2)[..., None]
+        energy = (weights * shown**2).sum(1)
+        gains = np.where(energy > 0, (weights * shown * middle).sum(1) / np.maximum(energy, 1e-6), gains)
+    return np.asarray(gains, np.float64)
 
 
 def _middle(values: np.ndarray[tuple[int, ...], np.dtype[T]]) -> np.ndarray[tuple[int, ...], np.dtype[T]]:

@@ -26,11 +26,13 @@ class KnownCounterfeits:
 
 @dataclass(frozen=True)
 class Significance:
-    """How genuine photos score; a calibration for each cause and of all causes joined; `known`, what known
-    counterfeits have in common, one more cause where there are some."""
+    """How genuine photos score; a calibration for each cause and of all causes joined, with the `lead` (c,)
+    that each cause has in that; `known`, what known counterfeits have in common, one more cause where there
+    are some."""
 
     standard: Standard
     calibrations: Mapping[str, Calibration]
+    lead: Doubles
     joint: Calibration
     known: KnownKind | None = None
 
@@ -41,7 +43,7 @@ class Significance:
         by cause."""
         row = np.array([[scores[cause] for cause in self.calibrations if cause != KNOWN]])
         standardised = self.standard.standardise(row, conditions[None])
-        columns, joined = standardised[0], join(standardised)
+        columns, joined = standardised[0], join(standardised, self.lead)
         if self.known is not None:
             alike = self.known.score(standardised)
             columns, joined = np.append(columns, alike), np.maximum(joined, alike)
@@ -55,15 +57,17 @@ class Significance:
 def fit_significance(
     scores: Doubles,
     conditions: Doubles,
-    causes: Sequence[str],
+    leads: Mapping[str, float],
     groups: Sequence[str],
     known: KnownCounterfeits | None = None,
 ) -> Significance:
     """What the scores (n, c) of genuine photos under conditions (n, k) say, each by statistics that have not
-    seen its photo; near-duplicates share the name of a group. `known` need not be there."""
+    seen its photo, of causes that have `leads`; near-duplicates share the name of a group. `known` need not
+    be there."""
     standard, standardised = standardise_without(scores, conditions, groups)
-    calibrations = {cause: calibrate(column) for cause, column in zip(causes, standardised.T, strict=True)}
-    joined, kind = join(standardised), None
+    calibrations = {cause: calibrate(column) for cause, column in zip(leads, standardised.T, strict=True)}
+    lead = np.array([*leads.values()])
+    joined, kind = join(standardised, lead), None
     if known is not None and len(known.scores) >= LEAST_KNOWN:
         found = standard.standardise(known.scores, known.conditions)
         kind = fit_known(standardised, found)
@@ -71,4 +75,4 @@ def fit_significance(
             alike = score_without(standardised, found, groups)
             calibrations[KNOWN] = calibrate(alike)
             joined = np.maximum(joined, alike)
-    return Significance(standard, calibrations, calibrate(joined), kind)
+    return Significance(standard, calibrations, lead, calibrate(joined), kind)

@@ -63,7 +63,7 @@ def standardise_without(
     return fit_standard(scores, conditions), standardised
 
 
-def join(standardised: Doubles) -> Doubles:
+def join(standardised: Doubles, lead: Doubles) -> Doubles:
     """One score (n,) of all causes (n, c): the greatest, for a fake departs by one cause and the others only
-    add their noise."""
-    return np.asarray(standardised.max(-1))
+    add their noise. `lead` (c,): spreads by which a cause is ahead of the others."""
+    return np.asarray((standardised + lead).max(-1))

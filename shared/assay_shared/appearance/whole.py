@@ -95,7 +95,9 @@ def fit_whole(patches: Sequence[Patch], groups: Sequence[str]) -> WholeModel:
         scores[own] = _score(others, [traits[place] for place in own])
     return WholeModel(
         usual=_fit_usual(traits),
-        significance=fit_significance(scores, np.zeros((len(patches), 1)), TRAITS, groups),
+        significance=fit_significance(
+            scores, np.zeros((len(patches), 1)), dict.fromkeys(TRAITS, 0.0), groups
+        ),
         density=LEAST_DENSITY_SHARE * min(measure_density(patch) for patch in patches),
     )
 

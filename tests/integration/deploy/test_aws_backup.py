@@ -64,7 +64,7 @@ def test_a_store_moves_to_amazon_and_back(tool: Tool, amazon: StoreSettings, tmp
 
     backup = check_backup(back_up(tool.settings, tmp_path / "home.tar", accounts=True))
     lines = list(restore_objects(amazon, MASTER, backup, listing=True, accounts=False))
-    assert lines[-1] == f"account {access_key}: left out, this store has no accounts"
+    assert f"account {access_key}: left out, this store has no accounts" in lines
     assert content(amazon) == before
     etags = {one.key: one.etag for one in ObjectStore(amazon).list(UPLOADS)}
     assert etags == {one.key: one.etag for one in ObjectStore(tool.settings).list(UPLOADS)}

@@ -79,6 +79,7 @@ def results(folder: Path) -> Results:
         photos=62,
         aligned=62,
         bytes=1_000_000,
+        image_size=640,
         by_detector=True,
         required_marks={"product": ["logo"]},
         measured=measured,

@@ -24,7 +24,8 @@ def draw(seed: int, count: int, departure: Doubles | float = 0.0) -> Doubles:
 def fit(seed: int, known: int, departure: Doubles = COMMON) -> Significance:
     names = [str(place) for place in range(GENUINE)]
     counterfeits = KnownCounterfeits(draw(1000 + seed, known, departure), np.zeros((known, 1)))
-    return fit_significance(draw(seed, GENUINE), np.zeros((GENUINE, 1)), CAUSES, names, counterfeits)
+    scores, leads = draw(seed, GENUINE), dict.fromkeys(CAUSES, 0.0)
+    return fit_significance(scores, np.zeros((GENUINE, 1)), leads, names, counterfeits)
 
 
 def find_p(significance: Significance, rows: Doubles) -> Doubles:

@@ -59,6 +59,30 @@ def test_a_white_label_is_print_though_it_scatters_more_than_the_dark_glass_arou
     assert mask[~inside].mean() < 0.1
 
 
+def test_a_bright_seal_is_print_though_the_dark_product_says_little_of_the_light() -> None:
+    product = np.full((HEIGHT, WIDTH, 3), (70, 45, 8), np.uint8)
+    for place in range(-HEIGHT, WIDTH, 40):
+        cv2.line(product, (place, 0), (place + HEIGHT, HEIGHT), (120, 90, 20), 3)
+    cv2.circle(product, (210, 240), 40, (60, 200, 250), -1)
+    cv2.putText(product, "GOLD", (180, 246), cv2.FONT_HERSHEY_SIMPLEX, 0.6, (20, 30, 60), 2)
+    inside = np.zeros((HEIGHT, WIDTH), bool)
+    inside[50:430, 50:270] = True
+    core = np.zeros((HEIGHT, WIDTH), bool)
+    core[HEIGHT // 3 : -HEIGHT // 3, WIDTH // 3 : -WIDTH // 3] = True
+    photos = []
+    for seed in range(15):
+        rng = np.random.default_rng(seed)
+        ground = cv2.resize(rng.integers(0, 255, (24, 16, 3)).astype(np.uint8), (WIDTH, HEIGHT))
+        cast = rng.uniform(0.4, 1.0, 3)
+        haze = rng.uniform(0, 8)
+        pixels = np.where(inside[..., None], product, ground) * cast + haze + rng.normal(0, 2, product.shape)
+        photo = np.clip(pixels, 0, 255).astype(np.uint8)
+        photos.append(replace(show(product, inside, seed), pixels=photo))
+    _, mask = merge(photos, core)
+    assert mask[205:275, 175:245].mean() > 0.95
+    assert mask[~inside].mean() < 0.1
+
+
 def test_bare_ground_is_no_print_however_much_of_it_is_alike() -> None:
     product = np.full((HEIGHT, WIDTH, 3), WHITE, np.uint8)
     write(product, 350)

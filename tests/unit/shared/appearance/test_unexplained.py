@@ -85,3 +85,12 @@ def test_what_the_edge_of_a_veil_leaves_is_no_print_and_another_word_under_it_is
     edge = np.asarray(0.3 * (shown - cv2.GaussianBlur(shown, (0, 0), 8.0)), np.float32)
     assert leave(draw() + edge, veil) < 0.1 * leave(draw() + edge)
     assert leave(draw("GENIUNE") + edge, veil) > 0.5 * leave(draw("GENIUNE"))
+
+
+def test_flow_that_strays_where_there_is_nothing_to_see_moves_no_print_beside_it() -> None:
+    """A cell of bare ground, hardly to be believed, says that all lies 20 pixels off."""
+    strayed = align()
+    strayed.weights[:] = 0.02
+    strayed.residual[:] = 10.0
+    energy = map_unexplained(draw(), draw(), JUDGED, NO_VEIL, strayed)
+    assert float(np.nanmax(energy)) < 0.1 * leave(draw("GENIUNE"))
