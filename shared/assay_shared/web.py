@@ -20,9 +20,6 @@ from assay_shared.errors import AssayError, Unavailable
 PROBLEM = "application/problem+json"
 TYPE_PREFIX = "urn:assay:problem:"
 REQUEST_ID = "X-Request-Id"
-KEEP_ALIVE_SECONDS = 150
-"""For which an idle connection stays open: longer than any of ours keeps one (Caddy 120 s, httpx 5 s), for
-whoever closes first must be the one who sends, or a request meets a closed connection and is lost."""
 
 REQUESTS = Counter("assay_http_requests", "HTTP requests", ["service", "method", "route", "status"])
 SECONDS = Histogram(

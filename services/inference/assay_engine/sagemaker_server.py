@@ -20,7 +20,6 @@ from contextlib import asynccontextmanager
 from typing import Literal, TypeVar
 
 import orjson
-import uvicorn
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 from starlette.applications import Starlette
@@ -35,7 +34,7 @@ from assay_engine.service import EngineService, start_runtime
 from assay_engine.settings import EngineSettings
 from assay_shared import logs
 from assay_shared.errors import AssayError, InvalidRequest, TooLarge, Unavailable
-from assay_shared.web import KEEP_ALIVE_SECONDS
+from assay_shared.serving import serve
 
 MAX_BODY = 6_291_456
 """Bytes; what SageMaker's runtime takes."""
@@ -204,14 +203,7 @@ def main() -> None:
     if settings.sagemaker_endpoint_mode == "engine" and not settings.sagemaker_bucket:
         raise SystemExit("assay: ASSAY_SAGEMAKER_BUCKET must name the bucket of the live models")
     host = "0.0.0.0"  # noqa: S104  (SageMaker reaches the container by its address)
-    uvicorn.run(
-        create_app(settings),
-        host=host,
-        port=settings.port,
-        log_level="warning",
-        access_log=False,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-    )
+    serve(create_app(settings), host, settings.port)
 
 
 async def _read_frame(request: Request) -> bytes:

@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-import uvicorn
-
 from assay_registry.app import create_app
 from assay_registry.settings import get_settings
 from assay_shared.logs import configure_logs
-from assay_shared.web import KEEP_ALIVE_SECONDS
+from assay_shared.serving import serve
 
 
 def main() -> None:
     """Serves until stopped."""
     settings = get_settings()
     configure_logs("registry", settings.log_level, settings.log_format)
-    uvicorn.run(
-        create_app(settings),
-        host=settings.host,
-        port=settings.port,
-        log_config=None,
-        access_log=False,
-        proxy_headers=True,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=10,
-    )
+    serve(create_app(settings), settings.host, settings.port, stop_seconds=10)
 
 
 if __name__ == "__main__":

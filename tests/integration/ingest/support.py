@@ -22,9 +22,9 @@ from assay_ingest.objects import ingest_object
 from assay_ingest.settings import IngestSettings
 from assay_shared.events import ObjectCreated
 from assay_shared.keys import QUARANTINE, UPLOADS, UploadKey
+from assay_shared.serving import configure_server
 from assay_shared.settings import StoreSettings
 from assay_shared.storage import ObjectStore
-from assay_shared.web import KEEP_ALIVE_SECONDS
 from deploy.local.ports import free_port
 from deploy.local.supervisor import Program
 from tests.support.waiting import wait_until
@@ -53,10 +53,7 @@ def make_settings(
 def served(app: APP, port: int | None = None) -> Iterator[httpx.Client]:
     """Serves an app on a thread, and gives a client of it."""
     port = port or free_port()
-    config = uvicorn.Config(
-        app, host="127.0.0.1", port=port, log_config=None, timeout_keep_alive=KEEP_ALIVE_SECONDS
-    )
-    server = uvicorn.Server(config)
+    server = uvicorn.Server(configure_server(app, "127.0.0.1", port))
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

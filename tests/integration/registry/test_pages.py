@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-import uvicorn
 
 from assay_registry.charts import HEIGHT, WIDTH, draw_curves
 from assay_shared.auth import COOKIE
 from assay_shared.model_description import Disagreement
+from assay_shared.serving import configure_server
 from assay_shared.wire import Shortage
 from tests.integration.registry.learning import judge, lease, make_packaged, teach
 from tests.integration.registry.reviewing import keep, record, review
@@ -51,7 +51,7 @@ def test_the_cookie_is_secure_where_the_gateway_says_https(
     if trusted:
         monkeypatch.setenv("FORWARDED_ALLOW_IPS", trusted)
     # As `python -m assay_registry` serves it.
-    config = uvicorn.Config(registry.app, proxy_headers=True, log_config=None)
+    config = configure_server(registry.app, "127.0.0.1", 0)
     config.load()
     made = registry.client.post(f"{registry.address}/keys", json={"name": "k", "scopes": ["manage"]})
     browser = TestClient(

@@ -1,0 +1,34 @@
+"""An app as every service serves it: on a connection that outlives its callers' patience."""
+
+from __future__ import annotations
+
+import sys
+
+import uvicorn
+from starlette.types import ASGIApp
+
+KEEP_ALIVE_SECONDS = 150
+"""For which an idle connection stays open: longer than any of ours keeps one (Caddy 120 s, httpx 5 s), for
+whoever closes first must be the one who sends, or a request meets a closed connection and is lost."""
+
+
+def configure_server(app: ASGIApp, host: str, port: int, stop_seconds: int | None = None) -> uvicorn.Config:
+    """How uvicorn serves an app. Told to stop, it waits `stop_seconds` for what is in work; None: as long as
+    that takes. Requests are logged by the app, with their ids."""
+    return uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        log_config=None,
+        access_log=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=stop_seconds,
+    )
+
+
+def serve(app: ASGIApp, host: str, port: int, stop_seconds: int | None = None) -> None:
+    """Serves an app until SIGTERM or SIGINT. Raises SystemExit where it cannot start."""
+    server = uvicorn.Server(configure_server(app, host, port, stop_seconds))
+    server.run()
+    if not server.started:
+        sys.exit(3)  # as uvicorn itself does
