@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -13,22 +13,23 @@ whoever closes first must be the one who sends, or a request meets a closed conn
 
 
 def configure_server(app: ASGIApp, host: str, port: int, stop_seconds: int | None = None) -> uvicorn.Config:
-    """How uvicorn serves an app. Told to stop, it waits `stop_seconds` for what is in work; None: as long as
-    that takes. Requests are logged by the app, with their ids."""
-    return uvicorn.Config(
-        app,
-        host=host,
-        port=port,
-        log_config=None,
-        access_log=False,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=stop_seconds,
-    )
+    """How `serve` has uvicorn serve an app."""
+    return uvicorn.Config(app, **_list_options(host, port, stop_seconds))
 
 
 def serve(app: ASGIApp, host: str, port: int, stop_seconds: int | None = None) -> None:
     """Serves an app until SIGTERM or SIGINT. Raises SystemExit where it cannot start."""
-    server = uvicorn.Server(configure_server(app, host, port, stop_seconds))
-    server.run()
-    if not server.started:
-        sys.exit(3)  # as uvicorn itself does
+    uvicorn.run(app, **_list_options(host, port, stop_seconds))
+
+
+def _list_options(host: str, port: int, stop_seconds: int | None) -> dict[str, Any]:
+    """Told to stop, uvicorn waits `stop_seconds` for what is in work; None: as long as that takes. Requests
+    are logged by the app, with their ids."""
+    return {
+        "host": host,
+        "port": port,
+        "log_config": None,
+        "access_log": False,
+        "timeout_keep_alive": KEEP_ALIVE_SECONDS,
+        "timeout_graceful_shutdown": stop_seconds,
+    }

@@ -185,8 +185,8 @@ def _load(path: str) -> AppearanceModel | WholeModel:
         return _models[path][1]
     model = unpack_any(Path(path).read_bytes())
     pixels = 0 if isinstance(model, WholeModel) else model.reference.pixels.nbytes
-    # Pixels, their half, and four bands of four bytes: what a reference is made of.
-    _models[path] = (pixels + pixels // 4 + 16 * pixels // 3, model)
+    # Pixels, their half, lightness and four bands of it of four bytes: what a reference is made of.
+    _models[path] = (pixels + pixels // 4 + 20 * pixels // 3, model)
     while len(_models) > 1 and sum(size for size, _ in _models.values()) > _max_bytes:
         _models.popitem(last=False)
     return model

@@ -23,9 +23,6 @@ MAPS = ("structure", "colour_a", "colour_b", "lightness", "detail", "shift_x", "
 values; log of the energy of fine detail by that of the reference; displacement in frame pixels."""
 MOST_CHANGE = 60.0
 """Grey values by which the glare may change from a place to its neighbours: its edge is no print."""
-EDGE = 6
-"""Frame pixels from where the photos cease to be alike up to which it is the product's edge, or what is
-behind it, in one or the other of them."""
 COVER = 4
 """Frame pixels a pixel of what is laid over."""
 _NOISE = 6.0
@@ -62,10 +59,9 @@ def measure(aligned: Aligned, patch: Patch, reference: Reference) -> Measures:
     grey = to_lightness(lit.relight(aligned.pixels))
     size = (grey.shape[1], grey.shape[0])
     judged = cv2.resize(lit.judged.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
-    inner = _find_inner(reference.mask)
-    shown = inner & aligned.seen
+    shown = reference.inner & aligned.seen
     judged &= shown
-    bands = split_bands(_cover(grey, to_lightness(reference.pixels.astype(np.float32)), shown))
+    bands = split_bands(_cover(grey, reference.lightness, shown))
     transfer = measure_transfer(bands, reference.bands, np.asarray(judged))
     # As this photo would show the reference: each band with the gain that the whole photo has.
     expected = [
@@ -85,18 +81,12 @@ def measure(aligned: Aligned, patch: Patch, reference: Reference) -> Measures:
         inks=lit.inks.astype(np.float32).ravel(),
         view=to_view(aligned, patch, reference.frame.width, reference.frame.height),
         glare=lit.glare,
-        covered=float(judged[inner].mean()) if inner.any() else 0.0,
+        covered=float(judged[reference.inner].mean()) if reference.inner.any() else 0.0,
         density=aligned.density,
         agreement=aligned.agreement,
         contrast=lit.contrast,
         bend=float(np.linalg.norm(aligned.bend)),
     )
-
-
-def _find_inner(mask: Flags) -> Flags:
-    """The print (h, w) less what may be its edge."""
-    framed = np.pad(mask.astype(np.uint8), 1)
-    return np.asarray(cv2.erode(framed, np.ones((2 * EDGE + 1, 2 * EDGE + 1), np.uint8))[1:-1, 1:-1] > 0)
 
 
 def _cover(ours: Floats, theirs: Floats, shown: Flags) -> Floats:

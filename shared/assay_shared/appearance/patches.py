@@ -66,3 +66,9 @@ def to_grey(pixels: Pixels, long_side: int | None = None) -> tuple[Pixels, float
     if scale < 1:
         grey = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     return np.asarray(grey, np.uint8), scale
+
+
+def shrink(where: Flags, by: int) -> Flags:
+    """Flags (h, w) less a rim of `by` pixels; at the edge of the picture there is a rim too."""
+    framed = np.pad(where.astype(np.uint8), 1)
+    return np.asarray(cv2.erode(framed, np.ones((2 * by + 1, 2 * by + 1), np.uint8))[1:-1, 1:-1] > 0)

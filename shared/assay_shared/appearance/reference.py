@@ -9,18 +9,25 @@ import numpy as np
 
 from assay_shared.appearance.fineness import split_bands
 from assay_shared.appearance.frames import HALF, Frame, make_frame
-from assay_shared.appearance.patches import Flags, Floats, Pixels
+from assay_shared.appearance.patches import Flags, Floats, Pixels, shrink
+
+EDGE = 6
+"""Frame pixels from where the photos cease to be alike up to which it is the product's edge, or what is
+behind it, in one or the other of them."""
 
 
 @dataclass(frozen=True)
 class Reference:
-    """`pixels` uint8 (h, w, 3), the median of the aligned photos; `mask` (h, w), where the print is; `half`
-    the pixels at half size; `bands` of the lightness (`fineness.split_bands`)."""
+    """`pixels` uint8 (h, w, 3), the median of the aligned photos; `mask` (h, w), where the print is, and
+    `inner`, the same less its EDGE; `half` the pixels at half size; `lightness` (h, w) and its `bands`
+    (`fineness.split_bands`)."""
 
     pixels: Pixels
     mask: Flags
+    inner: Flags
     frame: Frame
     half: Pixels
+    lightness: Floats
     bands: list[Floats]
 
 
@@ -28,8 +35,16 @@ def make_reference(pixels: Pixels, mask: Flags, relief: Floats, modes: Floats) -
     """A reference from what has to be kept of it."""
     frame = make_frame(pixels, mask, relief, modes)
     half = cv2.resize(pixels, (frame.width // HALF, frame.height // HALF), interpolation=cv2.INTER_AREA)
-    bands = split_bands(to_lightness(pixels.astype(np.float32)))
-    return Reference(pixels, mask, frame, np.asarray(half, np.uint8), bands)
+    lightness = to_lightness(pixels.astype(np.float32))
+    return Reference(
+        pixels,
+        mask,
+        shrink(mask, EDGE),
+        frame,
+        np.asarray(half, np.uint8),
+        lightness,
+        split_bands(lightness),
+    )
 
 
 def to_lightness(picture: Floats) -> Floats:

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from assay_shared.appearance.patches import Floats
+from assay_shared.appearance.patches import Floats, shrink
 from assay_shared.appearance.robust import median_of_known
 
 SIZES = ((2, 2), (4, 2), (8, 3), (12, 4))
@@ -94,8 +94,7 @@ def _fit_size(logs: Floats) -> tuple[Floats, Floats, Floats, Floats]:
     """Centre, spread, slope and levels of the maps (n, rows, columns) of one size."""
     known = np.isfinite(logs)
     # Over the edge of the print lies what is behind it, other in every photo.
-    shown = np.pad((known.mean(0) >= _SHOWN).astype(np.uint8), 1)
-    shown = cv2.erode(shown, np.ones((3, 3), np.uint8))[1:-1, 1:-1] > 0
+    shown = shrink(known.mean(0) >= _SHOWN, 1)
     centre = median_of_known(logs, known)
     off = np.where(known & shown, logs - centre, np.nan)
     levels = np.array([np.median(one[np.isfinite(one)]) if np.isfinite(one).any() else 0.0 for one in off])

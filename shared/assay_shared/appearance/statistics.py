@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from assay_shared.appearance.measures import MAPS, Measures
-from assay_shared.appearance.patches import Doubles, Flags, Floats
+from assay_shared.appearance.patches import Doubles, Flags, Floats, shrink
 from assay_shared.appearance.proportions import Plane, fit_plane, measure_stretch
 from assay_shared.appearance.robust import (
     Gaussian,
@@ -124,8 +124,7 @@ def fit_statistics(photos: Sequence[Measures]) -> Statistics:
 def _find_inner(seen: Flags) -> Flags:
     """Places (rows, columns) that most photos (n, rows, columns) show, but for the outermost: over the edge
     of the print lies what is behind it, other in every photo."""
-    shown = np.pad((seen.mean(0) > SHOWN).astype(np.uint8), 1)
-    return np.asarray(cv2.erode(shown, np.ones((3, 3), np.uint8))[1:-1, 1:-1] > 0)
+    return shrink(seen.mean(0) > SHOWN, 1)
 
 
 def _measure_spread(away: Floats, seen: Flags) -> Floats:

@@ -14,6 +14,8 @@ from assay_shared.appearance.patches import Flags, Pixels
 
 WIDTH, HEIGHT = 320, 480
 DARK, WHITE = 45, 210
+CORE = np.zeros((HEIGHT, WIDTH), bool)
+CORE[HEIGHT // 3 : -HEIGHT // 3, WIDTH // 3 : -WIDTH // 3] = True
 
 
 def show(product: Pixels, inside: Flags, seed: int) -> Aligned:
@@ -36,9 +38,7 @@ def show(product: Pixels, inside: Flags, seed: int) -> Aligned:
 
 
 def find_mask(product: Pixels, inside: Flags) -> Flags:
-    core = np.zeros((HEIGHT, WIDTH), bool)
-    core[HEIGHT // 3 : -HEIGHT // 3, WIDTH // 3 : -WIDTH // 3] = True
-    return merge([show(product, inside, seed) for seed in range(15)], core)[1]
+    return merge([show(product, inside, seed) for seed in range(15)], CORE)[1]
 
 
 def write(product: Pixels, top: int) -> None:
@@ -67,8 +67,6 @@ def test_a_bright_seal_is_print_though_the_dark_product_says_little_of_the_light
     cv2.putText(product, "GOLD", (180, 246), cv2.FONT_HERSHEY_SIMPLEX, 0.6, (20, 30, 60), 2)
     inside = np.zeros((HEIGHT, WIDTH), bool)
     inside[50:430, 50:270] = True
-    core = np.zeros((HEIGHT, WIDTH), bool)
-    core[HEIGHT // 3 : -HEIGHT // 3, WIDTH // 3 : -WIDTH // 3] = True
     photos = []
     for seed in range(15):
         rng = np.random.default_rng(seed)
@@ -78,7 +76,7 @@ def test_a_bright_seal_is_print_though_the_dark_product_says_little_of_the_light
         pixels = np.where(inside[..., None], product, ground) * cast + haze + rng.normal(0, 2, product.shape)
         photo = np.clip(pixels, 0, 255).astype(np.uint8)
         photos.append(replace(show(product, inside, seed), pixels=photo))
-    _, mask = merge(photos, core)
+    _, mask = merge(photos, CORE)
     assert mask[205:275, 175:245].mean() > 0.95
     assert mask[~inside].mean() < 0.1
 
