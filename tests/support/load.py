@@ -33,7 +33,8 @@ class Counts:
 class Load:
     """Verifies one picture and uploads ever new photos, on two threads, between `with` and its end.
 
-    `acknowledged` are the names of photos whose both files were answered 202.
+    `acknowledged` are the names of photos whose both files were answered 202, `judged` the ids of answered
+    verifications.
     """
 
     def __init__(self, client: BrandClient, picture: bytes) -> None:
@@ -41,6 +42,7 @@ class Load:
         self.upload = client.start_upload()
         self.verifying, self.uploading = Counts(), Counts()
         self.acknowledged: list[str] = []
+        self.judged: list[str] = []
         self._over = threading.Event()
         self._threads = [
             threading.Thread(target=self._verify_on, daemon=True),
@@ -60,11 +62,14 @@ class Load:
             thread.join(timeout=GIVE_UP_SECONDS + 60)
 
     def _verify_on(self) -> None:
-        slug = self._client.brand.slug
         while not self._over.wait(0.1):
-            self._insist(
-                self.verifying, lambda: self._client.verify(self._picture, brand=slug).status, wanted=200
-            )
+            self._insist(self.verifying, self._verify, wanted=200)
+
+    def _verify(self) -> int:
+        answer = self._client.verify(self._picture, brand=self._client.brand.slug)
+        if answer.status == 200:
+            self.judged.append(answer.body["id"])
+        return answer.status
 
     def _upload_on(self) -> None:
         number = 10_000
