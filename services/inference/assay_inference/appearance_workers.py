@@ -185,8 +185,9 @@ def _load(path: str) -> AppearanceModel | WholeModel:
         return _models[path][1]
     model = unpack_any(Path(path).read_bytes())
     pixels = 0 if isinstance(model, WholeModel) else model.reference.pixels.nbytes
-    # Pixels, their half, lightness and four bands of it of four bytes: what a reference is made of.
-    _models[path] = (pixels + pixels // 4 + 20 * pixels // 3, model)
+    # What a reference is made of: pixels and three masks, the pixels at half size, and lightness with its
+    # four bands, of four bytes.
+    _models[path] = (2 * pixels + pixels // 4 + 20 * pixels // 3, model)
     while len(_models) > 1 and sum(size for size, _ in _models.values()) > _max_bytes:
         _models.popitem(last=False)
     return model

@@ -115,8 +115,8 @@ def build_reference(sources: Sources) -> tuple[Reference, list[Aligned | None]] 
     # Made once more of what is aligned to it, as the references of the folds are made: a photo that is
     # compared with either meets the same sharpness.
     good = [one for one in aligned if one is not None]
-    pixels, mask = merge(good, core)
-    return make_reference(pixels, mask & surface, frame.relief, frame.modes), aligned
+    pixels, alike = merge(good, core)
+    return make_reference(pixels, alike & surface, alike, frame.relief, frame.modes), aligned
 
 
 def _start_relief(sources: Sources, frame: Frame) -> Floats:

@@ -23,7 +23,7 @@ from assay_shared.appearance.standard import Standard
 from assay_shared.appearance.statistics import CAUSES, Statistics
 from assay_shared.appearance.whole import TRAITS, WholeModel
 
-FORMAT, WHOLE_FORMAT = 6, 1003
+FORMAT, WHOLE_FORMAT = 7, 1003
 MOST_BYTES = 3_000_000
 """Of one product's file."""
 REGRESSION = ("centre", "spread", "slopes", "middle", "low", "high")
@@ -50,6 +50,7 @@ def pack_appearance(model: AppearanceModel) -> bytes:
         "format": np.array([FORMAT]),
         "reference": _compress(model.reference.pixels),
         "mask": _compress(model.reference.mask.astype(np.uint8) * 255),
+        "alike": _compress(model.reference.alike.astype(np.uint8) * 255),
         "relief": model.reference.frame.relief.astype(np.float32),
         "modes": model.reference.frame.modes.astype(np.float32),
         "places_mean": statistics.places_mean.astype(np.float32),
@@ -108,7 +109,9 @@ def _build(arrays: Mapping[str, npt.NDArray[np.generic]]) -> AppearanceModel:
     def take(name: str) -> npt.NDArray[np.float64]:
         return np.asarray(arrays[name], np.float64)
 
-    mask = _decompress(arrays["mask"], cv2.IMREAD_GRAYSCALE) > 127
+    mask, alike = (
+        np.asarray(_decompress(arrays[name], cv2.IMREAD_GRAYSCALE) > 127) for name in ("mask", "alike")
+    )
     relief, modes = np.asarray(arrays["relief"], np.float32), np.asarray(arrays["modes"], np.float32)
     plane, stretch, limits = take("plane"), take("stretch"), take("limits")
     statistics = Statistics(
@@ -123,9 +126,7 @@ def _build(arrays: Mapping[str, npt.NDArray[np.generic]]) -> AppearanceModel:
         stretch_spread=float(stretch[1]),
         spots=Spots(**{name: np.asarray(arrays[f"spots.{name}"], np.float32) for name in SPOTS}),
     )
-    reference = make_reference(
-        _decompress(arrays["reference"], cv2.IMREAD_COLOR), np.asarray(mask), relief, modes
-    )
+    reference = make_reference(_decompress(arrays["reference"], cv2.IMREAD_COLOR), mask, alike, relief, modes)
     return AppearanceModel(
         reference,
         statistics,

@@ -113,10 +113,9 @@ def _measure_out_of_fold(
     without = {}
     for k in np.unique(folds):
         others = [one for i, own in zip(kept, folds, strict=True) if own != k and (one := aligned[i])]
-        pixels, mask = merge(others, reference.mask)
-        if reference.frame.relief.any():
-            mask &= reference.mask
-        without[k] = make_reference(pixels, mask, reference.frame.relief, reference.frame.modes)
+        pixels, alike = merge(others, reference.mask)
+        mask = alike & reference.mask if reference.frame.relief.any() else alike
+        without[k] = make_reference(pixels, mask, alike, reference.frame.relief, reference.frame.modes)
     return map_on_cores(lambda place: _measure(sources, kept[place], without[folds[place]]), range(len(kept)))
 
 

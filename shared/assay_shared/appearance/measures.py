@@ -158,10 +158,11 @@ def _pool(values: Floats) -> Floats:
 
 
 def _measure_outside(aligned: Aligned, patch: Patch, reference: Reference) -> tuple[float, float]:
-    """Softness of edges outside of the print, in frame pixels."""
+    """Softness of edges outside of all that the photos have in common, in frame pixels: a print's own edges
+    would say of a coarse one that it was badly photographed."""
     grey, _ = to_grey(patch.pixels)
     to_patch = np.linalg.inv(patch.to_photo()) @ aligned.pose
-    inner = np.asarray(cv2.erode(reference.mask.astype(np.uint8), np.ones((9, 9), np.uint8)), np.uint8)
+    inner = np.asarray(cv2.erode(reference.alike.astype(np.uint8), np.ones((9, 9), np.uint8)), np.uint8)
     outlines = outline_print(inner, to_patch, aligned.bend, reference.frame)
     inside = cv2.fillPoly(np.zeros_like(grey), outlines, (1,))
     sharpest, typical = measure_softness(grey, np.asarray(inside == 0))

@@ -18,20 +18,22 @@ behind it, in one or the other of them."""
 
 @dataclass(frozen=True)
 class Reference:
-    """`pixels` uint8 (h, w, 3), the median of the aligned photos; `mask` (h, w), where the print is, and
-    `inner`, the same less its EDGE; `half` the pixels at half size; `lightness` (h, w) and its `bands`
+    """`pixels` uint8 (h, w, 3), the median of the aligned photos; `mask` (h, w), where the print is that is
+    judged, and `inner`, the same less its EDGE; `alike` (h, w), all that the photos have in common, print
+    that is not judged included; `half` the pixels at half size; `lightness` (h, w) and its `bands`
     (`fineness.split_bands`)."""
 
     pixels: Pixels
     mask: Flags
     inner: Flags
+    alike: Flags
     frame: Frame
     half: Pixels
     lightness: Floats
     bands: list[Floats]
 
 
-def make_reference(pixels: Pixels, mask: Flags, relief: Floats, modes: Floats) -> Reference:
+def make_reference(pixels: Pixels, mask: Flags, alike: Flags, relief: Floats, modes: Floats) -> Reference:
     """A reference from what has to be kept of it."""
     frame = make_frame(pixels, mask, relief, modes)
     half = cv2.resize(pixels, (frame.width // HALF, frame.height // HALF), interpolation=cv2.INTER_AREA)
@@ -40,6 +42,7 @@ def make_reference(pixels: Pixels, mask: Flags, relief: Floats, modes: Floats) -
         pixels,
         mask,
         shrink(mask, EDGE),
+        alike,
         frame,
         np.asarray(half, np.uint8),
         lightness,

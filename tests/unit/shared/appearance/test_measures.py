@@ -7,7 +7,7 @@ import numpy as np
 
 from assay_shared.appearance.alignment import Aligned
 from assay_shared.appearance.measures import measure
-from assay_shared.appearance.patches import Patch, Pixels
+from assay_shared.appearance.patches import Patch, Pixels, shrink
 from assay_shared.appearance.reference import make_reference
 
 SIDE, EDGE = 480, 80
@@ -41,7 +41,7 @@ def show(pixels: Pixels) -> Aligned:
 
 
 def test_what_lies_behind_the_product_changes_nothing_that_is_measured_of_its_print() -> None:
-    reference = make_reference(draw(128), INSIDE, FLAT, RIGID)
+    reference = make_reference(draw(128), INSIDE, INSIDE, FLAT, RIGID)
     measured = []
     for behind in (10, 128, 245):
         photo = draw(behind)
@@ -50,3 +50,19 @@ def test_what_lies_behind_the_product_changes_nothing_that_is_measured_of_its_pr
         assert float(np.nanmax(one.unexplained)) < 2.0
         assert float(np.nanmax(one.maps[0])) < 0.1
         np.testing.assert_allclose(one.transfer[0], measured[1].transfer[0], atol=0.02)
+
+
+def test_print_that_is_not_judged_does_not_say_how_sharp_a_photo_is() -> None:
+    # The rim of a label that curves away is print all the same.
+    judged = np.zeros_like(INSIDE)
+    judged[EDGE + 60 : -EDGE - 60, EDGE + 60 : -EDGE - 60] = True
+    reference = make_reference(draw(128), judged, INSIDE, FLAT, RIGID)
+    softness = []
+    for coarse in (0.1, 2.0):
+        photo = draw(128)
+        for across in range(0, SIDE, 24):
+            photo[: EDGE - 20, across : across + 12] = 30
+        behind, own = (cv2.GaussianBlur(photo, (0, 0), blur) for blur in (1.5, coarse))
+        photo = np.asarray(np.where(shrink(INSIDE, 8)[..., None], own, behind), np.uint8)
+        softness.append(measure(show(photo), Patch(photo, 0, 0, 1.0, SIDE, SIDE), reference).softness)
+    np.testing.assert_allclose(softness[0], softness[1], rtol=0.05)

@@ -29,6 +29,14 @@ def test_the_scale_of_a_cause_is_its_own() -> None:
     assert standardised.max(0) == pytest.approx(standardised.max(), rel=0.5)
 
 
+def test_one_odd_photo_does_not_say_how_far_a_cause_reaches() -> None:
+    random = np.random.default_rng(1)
+    scores, none = random.gamma(3, 1, (60, 1)), np.zeros((60, 1))
+    usual = fit_standard(scores, none).spread
+    scores[7] = 8_000
+    assert fit_standard(scores, none).spread == pytest.approx(usual, rel=0.4)
+
+
 def test_near_duplicates_are_left_out_together() -> None:
     rng = np.random.default_rng(7)
     scores, none = rng.exponential(size=(40, 2)), np.zeros((40, 1))
