@@ -189,7 +189,9 @@ class Box:
 
     def wait_until_healthy(self, timeout: float = 120) -> None:
         """Waits until every container is up and healthy."""
-        wait_until(lambda: not self.unhealthy(), timeout, f"all healthy; not: {self.unhealthy()}", pause=1)
+        wait_until(
+            lambda: not self.unhealthy(), timeout, lambda: f"all healthy; not: {self.unhealthy()}", pause=1
+        )
 
     def new_brand(self, slug: str, settings: Mapping[str, Any] | None = None) -> BrandClient:
         """A registered brand, which also has S3 credentials of its own where the box has its S3 door open."""

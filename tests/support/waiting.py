@@ -10,9 +10,14 @@ T = TypeVar("T")
 
 
 def wait_until(
-    predicate: Callable[[], T | None], timeout: float = 30.0, what: str = "", *, pause: float = 0.25
+    predicate: Callable[[], T | None],
+    timeout: float = 30.0,
+    what: str | Callable[[], str] = "",
+    *,
+    pause: float = 0.25,
 ) -> T:
-    """Asks until the answer is true and returns it; after `timeout` seconds fails, naming `what`.
+    """Asks until the answer is true and returns it; after `timeout` seconds fails, naming `what`, which is
+    asked only then where it is a function.
 
     Asks often at first, and then every `pause` seconds: what is waited for needs the processor too.
     """
@@ -23,7 +28,6 @@ def wait_until(
             return answer
         waited = time.monotonic() - started
         if waited > timeout:
-            raise AssertionError(
-                f"not within {timeout:.0f} s: {what or predicate}; the last answer: {answer!r}"
-            )
+            named = what() if callable(what) else what or predicate
+            raise AssertionError(f"not within {timeout:.0f} s: {named}; the last answer: {answer!r}")
         time.sleep(min(max(0.05, waited / 10), pause))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from assay_shared.appearance.calibration import CENSORED
 from assay_shared.appearance.patches import Doubles
 from assay_shared.appearance.robust import Regression, fit_regression
 
@@ -41,12 +42,12 @@ def fit_standard(scores: Doubles, conditions: Doubles) -> Standard:
 def measure_above(values: Doubles) -> tuple[Doubles, Doubles]:
     """The middle (c,) of values (n, c), and the spread (c,) of those above it (root mean square).
 
-    The greatest counts as no greater than the next: one photo that was aligned badly can be nine spreads off
-    by a cause, and would set that cause behind all others.
+    The CENSORED greatest count as no greater than the next, as in the tail of a calibration: one photo that
+    was aligned badly can be nine spreads off by a cause, and would set that cause behind all others.
     """
     # The median is the middle: a mean would lie where the odd photos draw it.
     middle = np.median(values, 0)
-    next_greatest = np.partition(values, -2, axis=0)[-2]
+    next_greatest = np.sort(values, 0)[-1 - CENSORED]
     above = np.maximum(np.minimum(values, next_greatest) - middle, 0)
     count = np.maximum((values > middle).sum(0), 1)
     return np.asarray(middle), np.asarray(np.sqrt((above**2).sum(0) / count) + 1e-6)
