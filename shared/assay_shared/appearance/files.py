@@ -23,7 +23,7 @@ from assay_shared.appearance.standard import Standard
 from assay_shared.appearance.statistics import CAUSES, Statistics
 from assay_shared.appearance.whole import TRAITS, WholeModel
 
-FORMAT, WHOLE_FORMAT = 7, 1003
+FORMAT, WHOLE_FORMAT = 8, 1003
 MOST_BYTES = 3_000_000
 """Of one product's file."""
 REGRESSION = ("centre", "spread", "slopes", "middle", "low", "high")

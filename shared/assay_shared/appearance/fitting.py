@@ -12,14 +12,18 @@ from assay_shared.appearance.building import Sources, build_reference, read_sour
 from assay_shared.appearance.measures import Measures, measure
 from assay_shared.appearance.merging import merge
 from assay_shared.appearance.model import LEAST_COVERED, AppearanceModel, Limits, compare, find_conditions
-from assay_shared.appearance.patches import Patch
+from assay_shared.appearance.patches import Doubles, Patch
 from assay_shared.appearance.reference import Reference, make_reference
 from assay_shared.appearance.significance import KnownCounterfeits, fit_significance
 from assay_shared.appearance.statistics import CAUSES, LEADS, Statistics, fit_statistics
 from assay_shared.appearance.threads import map_on_cores
 from assay_shared.appearance.whole import LEAST_DENSITY_SHARE, WholeModel, fit_whole
 
-FOLDS = 5
+REFERENCE_FOLDS, STATISTICS_FOLDS = 5, 15
+"""In how many parts photos are left out of references, and of statistics. A reference of four photos in five
+is nearly that of all. Statistics of four in five know less of how far genuine photos go than those of all,
+which a new photo meets, and would find the photos left out further off (docs/accuracy.md, "Small p-values").
+"""
 LEAST_PHOTOS = 15
 """Genuine photos under which nothing is fitted: a p-value cannot come below 1 in as many, but by a tail that
 they do not know."""
@@ -58,7 +62,7 @@ def _fit_aligned(patches: Sequence[Patch], groups: Sequence[str], known: Sequenc
     """Fits the print that the photos share.
 
     Whatever has seen a photo is left out for it: it is measured against a reference made without its fold,
-    scored by statistics of the other folds, and standardised by the others' scores. What a new
+    scored by statistics made without it and a few others, and standardised by the others' scores. What a new
     photo meets is made of all, as a little better version of the same (cross-conformal prediction, Vovk
     2015).
     """
@@ -75,19 +79,13 @@ def _fit_aligned(patches: Sequence[Patch], groups: Sequence[str], known: Sequenc
         reason = f"only {len(kept)} of {count} photos could be aligned: there is too little print"
         return Fit(None, reason, count, len(kept))
     names = [groups[i] for i in kept]
-    folds = _deal(names)
-    found = _measure_out_of_fold(sources, aligned, kept, folds, reference)
+    found = _measure_out_of_fold(sources, aligned, kept, _deal(names, REFERENCE_FOLDS), reference)
     places = [place for place, one in enumerate(found) if one is not None]
     measured = [one for one in found if one is not None]
     if len(measured) < LEAST_PHOTOS:
         return Fit(None, "its photos cannot be compared with one another reliably", count, len(measured))
-    fold, names = folds[places], [names[place] for place in places]
-    scores = np.zeros((len(measured), len(CAUSES)))
-    for k in np.unique(fold):
-        statistics = fit_statistics([one for one, own in zip(measured, fold, strict=True) if own != k])
-        for i in np.flatnonzero(fold == k):
-            own = statistics.score(measured[i])
-            scores[i] = [own[cause] for cause in CAUSES]
+    names = [names[place] for place in places]
+    scores = _score_out_of_fold(measured, _deal(names, STATISTICS_FOLDS))
     conditions = np.stack([find_conditions(one) for one in measured])
     statistics, limits = fit_statistics(measured), _find_limits(measured)
     counterfeits = _score_known(known, reference, statistics, limits)
@@ -96,10 +94,10 @@ def _fit_aligned(patches: Sequence[Patch], groups: Sequence[str], known: Sequenc
     return Fit(model, "", count, len(measured))
 
 
-def _deal(groups: Sequence[str]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def _deal(groups: Sequence[str], folds: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     """A fold for each photo; groups stay together and are dealt in turn."""
     order = {group: place for place, group in enumerate(dict.fromkeys(groups))}
-    return np.array([order[group] % FOLDS for group in groups], np.int64)
+    return np.array([order[group] % folds for group in groups], np.int64)
 
 
 def _measure_out_of_fold(
@@ -125,6 +123,22 @@ def _measure(sources: Sources, place: int, reference: Reference) -> Measures | N
     measured = None if aligned is None else measure(aligned, patch, reference)
     # A new photo that hides as much is not judged, so what this one shows says nothing of those that are.
     return measured if measured is not None and measured.covered >= LEAST_COVERED else None
+
+
+def _score_out_of_fold(
+    measured: Sequence[Measures], folds: np.ndarray[tuple[int], np.dtype[np.int64]]
+) -> Doubles:
+    """Each photo's scores (n, c) by CAUSES, by statistics of the other folds."""
+    scores = np.zeros((len(measured), len(CAUSES)))
+
+    def score(fold: np.int64) -> None:
+        statistics = fit_statistics([one for one, own in zip(measured, folds, strict=True) if own != fold])
+        for place in map(int, np.flatnonzero(folds == fold)):
+            own = statistics.score(measured[place])
+            scores[place] = [own[cause] for cause in CAUSES]
+
+    map_on_cores(score, np.unique(folds))
+    return scores
 
 
 def _score_known(

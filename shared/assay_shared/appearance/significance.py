@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from assay_shared.appearance.calibration import Calibration, calibrate
-from assay_shared.appearance.known import LEAST_KNOWN, KnownKind, fit_known, score_without
+from assay_shared.appearance.known import LEAST_KNOWN, KnownKind, fit_known, score_without, sharpen
 from assay_shared.appearance.patches import Doubles
 from assay_shared.appearance.standard import Standard, join, standardise_without
 
@@ -27,8 +27,8 @@ class KnownCounterfeits:
 @dataclass(frozen=True)
 class Significance:
     """How genuine photos score; a calibration for each cause and of all causes joined, with the `lead` (c,)
-    that each cause has in that; `known`, what known counterfeits have in common, one more cause where there
-    are some."""
+    that each cause has in that; `known`, what known counterfeits have in common, where there are some, with a
+    calibration of its own."""
 
     standard: Standard
     calibrations: Mapping[str, Calibration]
@@ -43,15 +43,15 @@ class Significance:
         by cause."""
         row = np.array([[scores[cause] for cause in self.calibrations if cause != KNOWN]])
         standardised = self.standard.standardise(row, conditions[None])
-        columns, joined = standardised[0], join(standardised, self.lead)
+        columns = standardised[0]
         if self.known is not None:
-            alike = self.known.score(standardised)
-            columns, joined = np.append(columns, alike), np.maximum(joined, alike)
+            columns = np.append(columns, self.known.score(standardised))
         causes = {
             cause: calibration.p_value(float(score))
             for (cause, calibration), score in zip(self.calibrations.items(), columns, strict=True)
         }
-        return self.joint.p_value(float(joined[0])), causes
+        p = self.joint.p_value(float(join(standardised, self.lead)[0]))
+        return sharpen(p, causes[KNOWN]) if KNOWN in causes else p, causes
 
 
 def fit_significance(
@@ -67,12 +67,10 @@ def fit_significance(
     standard, standardised = standardise_without(scores, conditions, groups)
     calibrations = {cause: calibrate(column) for cause, column in zip(leads, standardised.T, strict=True)}
     lead = np.array([*leads.values()])
-    joined, kind = join(standardised, lead), None
+    kind = None
     if known is not None and len(known.scores) >= LEAST_KNOWN:
         found = standard.standardise(known.scores, known.conditions)
         kind = fit_known(standardised, found)
         if kind is not None:
-            alike = score_without(standardised, found, groups)
-            calibrations[KNOWN] = calibrate(alike)
-            joined = np.maximum(joined, alike)
-    return Significance(standard, calibrations, lead, calibrate(joined), kind)
+            calibrations[KNOWN] = calibrate(score_without(standardised, found, groups))
+    return Significance(standard, calibrations, lead, calibrate(join(standardised, lead)), kind)
