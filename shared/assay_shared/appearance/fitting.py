@@ -12,10 +12,10 @@ from assay_shared.appearance.building import Sources, build_reference, read_sour
 from assay_shared.appearance.measures import Measures, measure
 from assay_shared.appearance.merging import merge
 from assay_shared.appearance.model import LEAST_COVERED, AppearanceModel, Limits, compare, find_conditions
-from assay_shared.appearance.patches import Doubles, Patch
+from assay_shared.appearance.patches import Patch
 from assay_shared.appearance.reference import Reference, make_reference
 from assay_shared.appearance.significance import KnownCounterfeits, fit_significance
-from assay_shared.appearance.statistics import CAUSES, LEADS, Statistics, fit_statistics
+from assay_shared.appearance.statistics import CAUSES, LEADS, Statistics, fit_statistics, score_left_out
 from assay_shared.appearance.threads import map_on_cores
 from assay_shared.appearance.whole import LEAST_DENSITY_SHARE, WholeModel, fit_whole
 
@@ -85,7 +85,7 @@ def _fit_aligned(patches: Sequence[Patch], groups: Sequence[str], known: Sequenc
     if len(measured) < LEAST_PHOTOS:
         return Fit(None, "its photos cannot be compared with one another reliably", count, len(measured))
     names = [names[place] for place in places]
-    scores = _score_out_of_fold(measured, _deal(names, STATISTICS_FOLDS))
+    scores = score_left_out(measured, _deal(names, STATISTICS_FOLDS))
     conditions = np.stack([find_conditions(one) for one in measured])
     statistics, limits = fit_statistics(measured), _find_limits(measured)
     counterfeits = _score_known(known, reference, statistics, limits)
@@ -123,22 +123,6 @@ def _measure(sources: Sources, place: int, reference: Reference) -> Measures | N
     measured = None if aligned is None else measure(aligned, patch, reference)
     # A new photo that hides as much is not judged, so what this one shows says nothing of those that are.
     return measured if measured is not None and measured.covered >= LEAST_COVERED else None
-
-
-def _score_out_of_fold(
-    measured: Sequence[Measures], folds: np.ndarray[tuple[int], np.dtype[np.int64]]
-) -> Doubles:
-    """Each photo's scores (n, c) by CAUSES, by statistics of the other folds."""
-    scores = np.zeros((len(measured), len(CAUSES)))
-
-    def score(fold: np.int64) -> None:
-        statistics = fit_statistics([one for one, own in zip(measured, folds, strict=True) if own != fold])
-        for place in map(int, np.flatnonzero(folds == fold)):
-            own = statistics.score(measured[place])
-            scores[place] = [own[cause] for cause in CAUSES]
-
-    map_on_cores(score, np.unique(folds))
-    return scores
 
 
 def _score_known(

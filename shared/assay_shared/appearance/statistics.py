@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from assay_shared.appearance.measures import MAPS, Measures
 from assay_shared.appearance.patches import Doubles, Flags, Floats, shrink
@@ -19,6 +20,7 @@ from assay_shared.appearance.robust import (
     median_of_known,
 )
 from assay_shared.appearance.spots import Spots, fit_spots
+from assay_shared.appearance.threads import map_on_cores
 
 TOP = 0.003
 """Share of the places whose mean is a map's peak: some letters of a line of text."""
@@ -120,6 +122,20 @@ def fit_statistics(photos: Sequence[Measures]) -> Statistics:
         stretch_spread=float(1.4826 * np.median(np.abs(stretches - np.median(stretches))) + 1e-4),
         spots=fit_spots(np.stack([one.unexplained for one in photos])),
     )
+
+
+def score_left_out(photos: Sequence[Measures], folds: npt.NDArray[np.int64]) -> Doubles:
+    """How far each photo departs (n, c) by CAUSES, by the statistics of those in other folds (n,)."""
+    scores = np.zeros((len(photos), len(CAUSES)))
+
+    def score(fold: np.int64) -> None:
+        statistics = fit_statistics([one for one, own in zip(photos, folds, strict=True) if own != fold])
+        for place in map(int, np.flatnonzero(folds == fold)):
+            own = statistics.score(photos[place])
+            scores[place] = [own[cause] for cause in CAUSES]
+
+    map_on_cores(score, np.unique(folds))
+    return scores
 
 
 def _find_inner(seen: Flags) -> Flags:

@@ -6,8 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 from assay_shared.appearance.fineness import BANDS
+from assay_shared.appearance.fitting import STATISTICS_FOLDS
 from assay_shared.appearance.measures import MAPS, Measures
-from assay_shared.appearance.statistics import COARSENED, PEAKS, fit_statistics
+from assay_shared.appearance.statistics import CAUSES, COARSENED, PEAKS, fit_statistics, score_left_out
 from tests.unit.shared.appearance.test_proportions import see
 
 Floats = npt.NDArray[np.float32]
@@ -99,3 +100,17 @@ def test_noise_takes_detail_from_a_photo_and_no_fineness_from_its_print() -> Non
     coarser.transfer[0, :3] += 0.4 * np.array(COARSENED, np.float32)
     assert np.log1p(statistics.score(noisy)["fineness"]) < 3
     assert np.log1p(statistics.score(coarser)["fineness"]) > 4
+
+
+def test_photos_left_out_depart_nearly_as_far_as_by_the_statistics_of_all_others() -> None:
+    """Else the share of doubt is not what was promised: a new photo meets statistics of all, and by those of
+    four photos in five the fifth lies further off."""
+    rng = np.random.default_rng(11)
+    photos = [make_measures(rng) for _ in range(30)]
+
+    def depart(folds: int) -> float:
+        scores = score_left_out(photos, np.arange(30) % folds)
+        return float(np.log1p(scores[:, len(CAUSES) - len(PEAKS) :]).mean())
+
+    alone = depart(30)
+    assert 0 < depart(STATISTICS_FOLDS) - alone < (depart(5) - alone) / 2
