@@ -71,4 +71,4 @@ def sharpen(p: float, alike: float) -> float:
     decides, they would raise what all are compared with (`python -m bench.accuracy.known`; docs/accuracy.md).
     """
     least = min(p, math.sqrt(p * alike))
-    return least + least**2 * math.log(1 / least)
+    return min(1.0, least + least**2 * math.log(1 / least))
