@@ -15,14 +15,14 @@ from assay_shared.appearance.model import LEAST_COVERED, AppearanceModel, Limits
 from assay_shared.appearance.patches import Patch
 from assay_shared.appearance.reference import Reference, make_reference
 from assay_shared.appearance.significance import KnownCounterfeits, fit_significance
-from assay_shared.appearance.statistics import CAUSES, LEADS, Statistics, fit_statistics, score_left_out
+from assay_shared.appearance.statistics import LEADS, Statistics, fit_statistics, score_left_out
 from assay_shared.appearance.threads import map_on_cores
 from assay_shared.appearance.whole import LEAST_DENSITY_SHARE, WholeModel, fit_whole
 
 REFERENCE_FOLDS, STATISTICS_FOLDS = 5, 15
 """In how many parts photos are left out of references, and of statistics. A reference of four photos in five
 is nearly that of all. Statistics of four in five know less of how far genuine photos go than those of all,
-which a new photo meets, and would find the photos left out further off (docs/accuracy.md, "Small p-values").
+which a new photo meets, and would find the photos left out further off (ARCHITECTURE.md has the figures).
 """
 LEAST_PHOTOS = 15
 """Genuine photos under which nothing is fitted: a p-value cannot come below 1 in as many, but by a tail that
@@ -133,10 +133,8 @@ def _score_known(
     compared = [measured for _, measured in found if measured.covered >= LEAST_COVERED]
     if not compared:
         return None
-    rows = [statistics.score(one) for one in compared]
     return KnownCounterfeits(
-        np.array([[row[cause] for cause in CAUSES] for row in rows]),
-        np.stack([find_conditions(one) for one in compared]),
+        statistics.score_all(compared), np.stack([find_conditions(one) for one in compared])
     )
 
 

@@ -51,7 +51,7 @@ class Significance:
             for (cause, calibration), score in zip(self.calibrations.items(), columns, strict=True)
         }
         p = self.joint.p_value(float(join(standardised, self.lead)[0]))
-        return sharpen(p, causes[KNOWN]) if KNOWN in causes else p, causes
+        return p if self.known is None else sharpen(p, causes[KNOWN]), causes
 
 
 def fit_significance(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import compress
 
 import cv2
 import numpy as np
@@ -74,6 +75,11 @@ class Statistics:
             scores[f"{name} {scale}"] = find_peak(average_places(departures[name], scale))
         return scores
 
+    def score_all(self, photos: Iterable[Measures]) -> Doubles:
+        """How far photos depart (n, c), by CAUSES."""
+        rows = [self.score(one) for one in photos]
+        return np.array([[row[cause] for cause in CAUSES] for row in rows])
+
     def map_departures(self, measures: Measures) -> dict[str, Floats]:
         """By kind of map, how many spreads each place (rows, columns) lies off what is usual there; nan where
         it cannot be judged."""
@@ -129,10 +135,8 @@ def score_left_out(photos: Sequence[Measures], folds: npt.NDArray[np.int64]) -> 
     scores = np.zeros((len(photos), len(CAUSES)))
 
     def score(fold: np.int64) -> None:
-        statistics = fit_statistics([one for one, own in zip(photos, folds, strict=True) if own != fold])
-        for place in map(int, np.flatnonzero(folds == fold)):
-            own = statistics.score(photos[place])
-            scores[place] = [own[cause] for cause in CAUSES]
+        own = folds == fold
+        scores[own] = fit_statistics([*compress(photos, ~own)]).score_all(compress(photos, own))
 
     map_on_cores(score, np.unique(folds))
     return scores
